@@ -1,0 +1,276 @@
+// Floor 2, memory/records: what objects there are, and which processes hold them.
+#pragma once
+
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <optional>
+
+#include <multiprocessing/config.hpp>
+#include <multiprocessing/memory/commons.hpp>
+#include <multiprocessing/memory/heap.hpp>
+#include <multiprocessing/memory/hints.hpp>
+#include <multiprocessing/memory/members.hpp>
+
+namespace multiprocessing::memory {
+
+/// A shared object's number in its family.
+using object_id = std::uint32_t;
+inline constexpr object_id no_object = ~object_id{0};
+
+/// An object's name for messages: never 0, and never another object's, even when the number is used again.
+using object_name = std::uint64_t;
+
+/// One record an object. An object lives as long as one living member holds it; what a member holds is written down
+/// twice, and neither place is a count, because a count can't say whether a dead process had added itself already:
+///
+///   holders  one bit a member beside the object: the truth. Setting or clearing a bit twice does no harm.
+///   ledger   one bit an object beside the member: where to look when the member dies. It may list too much, never
+///            too little: it is written before the holder's bit is set, and wiped after that was cleared.
+///
+///     free -> made_by(m) -> live -> unmade_by(m) -> free, generation + 1
+///                    \------------^
+///
+/// | word             | who writes it                                             | a writer killed in between leaves |
+/// | ---------------- | --------------------------------------------------------- | --------------------------------- |
+/// | state            | by compare-and-swap; made_by/unmade_by only by that member | that member's undertaker goes on: back to free |
+/// | block            | who is in made_by or unmade_by                            | a block that is freed through it, or is somebody else's |
+/// | size             | who is in made_by                                         | nothing                           |
+/// | holders' bit     | the member, who gives it the object, or its undertaker     | a bit that the ledger knows of    |
+/// | ledger's bit     | the same                                                  | a bit too many                    |
+///
+/// Two members that let go at once may both see that nobody is left; the compare-and-swap to unmade_by decides. A bit is
+/// only ever set for somebody else while the setter holds the object itself, so nobody left means for ever.
+class records {
+public:
+    explicit records(commons& all) noexcept : all_(all), heap_(all) {}
+
+    /// A new object with a block, in state made_by(maker) and held by it. Throws std::bad_alloc.
+    /// One thread of a process at a time (handle.hpp), as for every function that changes this member's own ledger.
+    [[nodiscard]] object_id make(seat maker, std::uint64_t bytes);
+
+    /// It has been constructed: from now on it dies with its last holder instead of with its maker.
+    void publish(object_id id) noexcept;
+
+    /// `to` holds the object too. The caller holds it itself.
+    void hold(object_id id, seat to) noexcept;
+
+    /// `who` holds it no longer; without holders it is freed.
+    void let_go(object_id id, seat who) noexcept;
+
+    /// Everything that `from` holds, `to` holds as well.
+    void inherit(seat from, seat to) noexcept;
+
+    /// Lets go of everything that a dead member held, and ends what it had begun. May be repeated.
+    void let_go_of_all(seat dead) noexcept;
+
+    [[nodiscard]] object_name name_of(object_id id) const noexcept;
+    /// The number in a name; no_object if that object isn't there any more.
+    [[nodiscard]] object_id find(object_name name) const noexcept;
+
+    [[nodiscard]] bool is_live(object_id id) const noexcept;
+    [[nodiscard]] bool holds(object_id id, seat who) const noexcept;
+    [[nodiscard]] std::uint64_t size_of(object_id id) const noexcept; ///< what was asked for
+    [[nodiscard]] void* payload(object_id id) const noexcept;         ///< nullptr if it has no block
+    [[nodiscard]] bool payload_is_zero(object_id id) const noexcept;
+    [[nodiscard]] std::uint64_t count() const noexcept; ///< objects that aren't free; looks at every record
+
+private:
+    enum class phase : std::uint32_t { free, made, live, unmade };
+
+    struct record {
+        std::atomic<std::uint64_t> state;
+        std::atomic<std::uint64_t> block;
+        std::atomic<std::uint64_t> size;
+        std::uint64_t unused;
+    };
+    static_assert(sizeof(record) == 32);
+
+    struct decoded {
+        phase is;
+        std::uint32_t by;
+        std::uint64_t generation;
+    };
+    static std::uint64_t encode(phase is, std::uint32_t by, std::uint64_t generation) noexcept {
+        return static_cast<std::uint64_t>(is) | std::uint64_t{by} << 2 | generation << 16;
+    }
+    static decoded decode(std::uint64_t state) noexcept {
+        return {static_cast<phase>(state & 3), static_cast<std::uint32_t>(state >> 2) & 0x3fff, state >> 16};
+    }
+
+    using word = std::atomic<std::uint64_t>;
+    [[nodiscard]] record& at(object_id id) const noexcept { return all_.at<record>(all_.map().records.slots)[id]; }
+    [[nodiscard]] word& holders(object_id id, unsigned column) const noexcept {
+        return *all_.at<word>(all_.map().holder_word(id, column));
+    }
+    [[nodiscard]] word& ledger(seat who, std::uint64_t index) const noexcept {
+        return *all_.at<word>(all_.map().ledger_word(who.slot, index));
+    }
+    static std::uint64_t bit(std::uint64_t index) noexcept { return std::uint64_t{1} << (index % 64); }
+
+    void note(object_id id, seat who) noexcept;
+    void strike(object_id id, seat who) noexcept;
+    [[nodiscard]] bool held_by_nobody(object_id id) const noexcept;
+    void unmake(object_id id, std::uint64_t state) noexcept;
+
+    /// f(id) for everything in a member's ledger.
+    template <typename F>
+    void for_each_noted(seat who, F f) const;
+
+    commons& all_;
+    heap heap_;
+};
+
+inline void records::note(object_id id, seat who) noexcept {
+    ledger(who, id / 64).fetch_or(bit(id));
+    MULTIPROCESSING_STEP(ledger_noted);
+}
+
+inline void records::strike(object_id id, seat who) noexcept {
+    ledger(who, id / 64).fetch_and(~bit(id));
+    MULTIPROCESSING_STEP(ledger_struck);
+}
+
+inline object_id records::make(seat maker, std::uint64_t bytes) {
+    const auto deaths = all_.header().deaths.load(std::memory_order_acquire);
+    std::uint64_t generation = 0;
+    const auto claim = [&](std::uint64_t index) {
+        const auto id = static_cast<object_id>(index);
+        std::uint64_t state = at(id).state.load(std::memory_order_acquire);
+        const decoded now = decode(state);
+        if (now.is != phase::free) return false;
+        note(id, maker); // before the claim: a claim that no ledger knows of would be lost with its maker
+        generation = now.generation + 1;
+        const bool mine = at(id).state.compare_exchange_strong(state, encode(phase::made, maker.slot, generation));
+        MULTIPROCESSING_STEP(record_claimed);
+        if (!mine && !holds(id, maker)) strike(id, maker);
+        return mine;
+    };
+    const auto is_free = [&](std::uint64_t index) {
+        return decode(at(static_cast<object_id>(index)).state.load(std::memory_order_acquire)).is == phase::free;
+    };
+    const auto taken = hints(all_.data(), all_.map().records).take(deaths, claim, is_free);
+    if (!taken) throw std::bad_alloc();
+    const auto id = static_cast<object_id>(*taken);
+    record& r = at(id);
+    holders(id, maker.slot / 64).fetch_or(bit(maker.slot));
+    MULTIPROCESSING_STEP(record_held);
+    r.size.store(bytes);
+    MULTIPROCESSING_STEP(record_sized);
+    try {
+        static_cast<void>(heap_.allocate(bytes, id + 1, r.block));
+    } catch (...) {
+        let_go(id, maker);
+        throw;
+    }
+    MULTIPROCESSING_STEP(record_has_block);
+    return id;
+}
+
+inline void records::publish(object_id id) noexcept {
+    const decoded now = decode(at(id).state.load(std::memory_order_acquire));
+    at(id).state.store(encode(phase::live, 0, now.generation));
+    MULTIPROCESSING_STEP(record_published);
+}
+
+inline void records::hold(object_id id, seat to) noexcept {
+    note(id, to);
+    holders(id, to.slot / 64).fetch_or(bit(to.slot));
+    MULTIPROCESSING_STEP(record_held);
+}
+
+inline bool records::held_by_nobody(object_id id) const noexcept {
+    const unsigned columns = (members(all_).used() + 63) / 64;
+    for (unsigned column = 0; column < columns; ++column)
+        if (holders(id, column).load() != 0) return false;
+    return true;
+}
+
+inline void records::let_go(object_id id, seat who) noexcept {
+    std::uint64_t state = at(id).state.load(); // before the bit is cleared: an older generation must not be unmade
+    holders(id, who.slot / 64).fetch_and(~bit(who.slot));
+    MULTIPROCESSING_STEP(record_let_go);
+    const decoded now = decode(state);
+    const bool began = (now.is == phase::made || now.is == phase::unmade) && now.by == who.slot;
+    if (began) {
+        unmake(id, state);
+    } else if (now.is == phase::live && held_by_nobody(id)) {
+        const std::uint64_t mine = encode(phase::unmade, who.slot, now.generation);
+        if (at(id).state.compare_exchange_strong(state, mine)) {
+            MULTIPROCESSING_STEP(record_unmaking);
+            unmake(id, mine);
+        }
+    }
+    strike(id, who);
+}
+
+inline void records::unmake(object_id id, std::uint64_t state) noexcept {
+    record& r = at(id);
+    heap_.release(r.block.load(std::memory_order_acquire), id + 1);
+    r.block.store(0);
+    MULTIPROCESSING_STEP(record_without_block);
+    r.state.compare_exchange_strong(state, encode(phase::free, 0, decode(state).generation));
+    MULTIPROCESSING_STEP(record_free);
+    hints(all_.data(), all_.map().records).set(id);
+}
+
+template <typename F>
+void records::for_each_noted(seat who, F f) const {
+    const std::uint64_t words = (hints(all_.data(), all_.map().records).fresh() + 63) / 64;
+    for (std::uint64_t index = 0; index < words; ++index) {
+        std::uint64_t bits = ledger(who, index).load(std::memory_order_acquire);
+        for (; bits != 0; bits &= bits - 1)
+            f(static_cast<object_id>(index * 64 + static_cast<std::uint64_t>(std::countr_zero(bits))));
+    }
+}
+
+inline void records::inherit(seat from, seat to) noexcept {
+    for_each_noted(from, [&](object_id id) {
+        if (is_live(id) && holds(id, from)) hold(id, to);
+    });
+}
+
+inline void records::let_go_of_all(seat dead) noexcept {
+    for_each_noted(dead, [&](object_id id) { let_go(id, dead); });
+}
+
+inline object_name records::name_of(object_id id) const noexcept {
+    return decode(at(id).state.load(std::memory_order_acquire)).generation << 32 | (id + 1);
+}
+
+inline object_id records::find(object_name name) const noexcept {
+    const object_id id = static_cast<object_id>(name) - 1;
+    return is_live(id) && name_of(id) == name ? id : no_object;
+}
+
+inline bool records::is_live(object_id id) const noexcept {
+    return id < all_.map().max_objects() && decode(at(id).state.load(std::memory_order_acquire)).is == phase::live;
+}
+
+inline bool records::holds(object_id id, seat who) const noexcept {
+    return (holders(id, who.slot / 64).load(std::memory_order_acquire) & bit(who.slot)) != 0;
+}
+
+inline std::uint64_t records::size_of(object_id id) const noexcept {
+    const std::uint64_t room = heap_.size_at(at(id).block.load(std::memory_order_acquire));
+    const std::uint64_t size = at(id).size.load(std::memory_order_acquire);
+    return size < room ? size : room;
+}
+
+inline void* records::payload(object_id id) const noexcept {
+    const std::uint64_t offset = at(id).block.load(std::memory_order_acquire);
+    return heap_.size_at(offset) == 0 ? nullptr : all_.at<void>(offset);
+}
+
+inline bool records::payload_is_zero(object_id id) const noexcept {
+    return heap_.size_at(at(id).block.load(std::memory_order_acquire)) >= heap::large;
+}
+
+inline std::uint64_t records::count() const noexcept {
+    std::uint64_t n = 0;
+    for (std::uint64_t id = 0, end = hints(all_.data(), all_.map().records).fresh(); id < end; ++id)
+        n += decode(at(static_cast<object_id>(id)).state.load(std::memory_order_acquire)).is != phase::free;
+    return n;
+}
+
+} // namespace multiprocessing::memory

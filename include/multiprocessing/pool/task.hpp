@@ -1,0 +1,229 @@
+// Floor 9, pool/task: what a worker does with a chunk: where items come from, what is called, where results go.
+#pragma once
+
+#include <atomic>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring> // std::memcpy
+#include <exception>
+#include <iterator>
+#include <memory> // std::construct_at
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include <multiprocessing/config.hpp>
+#include <multiprocessing/memory/handle.hpp>
+#include <multiprocessing/pool/board.hpp>
+#include <multiprocessing/pool/callable.hpp>
+#include <multiprocessing/pool/log.hpp>
+#include <multiprocessing/pool/parcel.hpp>
+#include <multiprocessing/serial/archive.hpp>
+#include <multiprocessing/serial/exception.hpp>
+#include <multiprocessing/serial/types.hpp>
+
+namespace multiprocessing::pool {
+
+/// Values whose bytes are all there is to them: they stand in shared memory as they are, and are never packed.
+/// (std::pair<int, int> is one, although its assignment isn't trivial.)
+template <typename T>
+concept Plain = Serializable<T> && std::is_trivially_copy_constructible_v<T> && std::is_trivially_destructible_v<T> &&
+                alignof(T) <= 64;
+
+/// What a worker has at hand while it works on a chunk.
+struct desk {
+    board& all;
+    unsigned j;
+    unsigned w;
+    memory::seat owner;
+    log_writer& log;
+    const chunk& work;
+
+    [[nodiscard]] job& which() const noexcept { return all.job_at(j); }
+};
+
+/// What job::run is the address of.
+using chunk_function = void (*)(desk&);
+
+// --- where the items are
+
+/// A plain array in the commons.
+template <typename T>
+struct items_in_array {
+    using item_type = T;
+    explicit items_in_array(const job& which) noexcept : first_(memory::commons::here().at<const T>(which.input)) {}
+
+    template <typename F>
+    decltype(auto) call(F& f, std::uint64_t i) const {
+        T item(first_[i]);
+        return call_with(f, item);
+    }
+
+private:
+    const T* first_;
+};
+
+/// Packed items in the commons, one after the other, and where each of them ends.
+template <typename T>
+struct items_in_archive {
+    using item_type = T;
+    explicit items_in_archive(const job& which) noexcept
+        : bytes_(memory::commons::here().at<const std::byte>(which.input)),
+          ends_(memory::commons::here().at<const std::uint64_t>(which.input_index)) {}
+
+    template <typename F>
+    decltype(auto) call(F& f, std::uint64_t i) const {
+        const std::uint64_t begin = i == 0 ? 0 : ends_[i - 1];
+        T item = serial::unpack<T>(std::span(bytes_ + begin, ends_[i] - begin));
+        return call_with(f, item);
+    }
+
+private:
+    const std::byte* bytes_;
+    const std::uint64_t* ends_;
+};
+
+/// Items in private memory that the worker inherited: an iterator with random access over them, or, when
+/// `Indirect`, over iterators to them.
+template <typename Iterator, typename T, bool Indirect>
+struct items_inherited {
+    using item_type = T;
+    explicit items_inherited(const job& which) noexcept : first_(*reinterpret_cast<const Iterator*>(which.input)) {}
+
+    template <typename F>
+    decltype(auto) call(F& f, std::uint64_t i) const {
+        const auto n = static_cast<std::iter_difference_t<Iterator>>(i);
+        if constexpr (Indirect)
+            return call_on(f, *first_[n]);
+        else
+            return call_on(f, first_[n]);
+    }
+
+private:
+    // The worker's copy of the caller's memory is its own, so what can't be copied can be given away all the same.
+    template <typename F, typename Reference>
+    static decltype(auto) call_on(F& f, Reference&& found) {
+        if constexpr (handing_of<F, T> == handing::away && std::is_lvalue_reference_v<Reference>) {
+            if constexpr (std::is_invocable_v<F&, const T&>) {
+                return std::invoke(f, std::as_const(found)); // no copy but what f makes itself
+            } else if constexpr (std::copy_constructible<T>) {
+                T item(found);
+                return call_with(f, item);
+            } else {
+                return call_with(f, const_cast<T&>(found));
+            }
+        } else {
+            T item(std::forward<Reference>(found));
+            return call_with(f, item);
+        }
+    }
+
+    Iterator first_;
+};
+
+// --- where the results go
+
+/// To their places in an array of the commons.
+template <typename R>
+struct results_to_array {
+    explicit results_to_array(desk& at) noexcept : first_(memory::commons::here().at<R>(at.which().output)) {}
+    template <typename Value>
+    void put(desk&, std::uint64_t i, Value&& value) const {
+        std::construct_at(first_ + i, static_cast<R>(std::forward<Value>(value)));
+    }
+
+private:
+    R* first_;
+};
+
+/// Packed, to the worker's log.
+template <typename R>
+struct results_to_log {
+    explicit results_to_log(desk&) noexcept {}
+    void put(desk& at, std::uint64_t i, const R& value) const {
+        at.log.append(at.j, at.work, i, [&](std::span<std::byte> room) { return serial::pack_into(room, value); });
+    }
+};
+
+/// Nowhere.
+struct results_dropped {
+    explicit results_dropped(desk&) noexcept {}
+};
+
+// --- failures
+
+/// The error that an item ended with, packed, behind its number.
+struct failure_head {
+    std::uint64_t item;
+    std::uint64_t size;
+};
+
+/// In job::error when there was no memory left to say more.
+inline constexpr memory::object_name unspeakable = ~memory::object_name{0};
+
+/// Writes to `where`, unless something stands there already, the name of an object that says what was thrown.
+inline void report(station& place, memory::seat owner, std::uint64_t item, const std::exception_ptr& thrown,
+                   std::atomic<memory::object_name>& where) noexcept {
+    try {
+        const auto bytes = serial::pack(serial::capture(thrown));
+        const memory::holding parcel = memory::holding::make(sizeof(failure_head) + bytes.size());
+        auto* head = ::new (parcel.payload()) failure_head{item, bytes.size()};
+        std::memcpy(head + 1, bytes.data(), bytes.size());
+        parcel.publish();
+        deliver(place, owner, parcel, [&](memory::object_name name) {
+            memory::object_name none = 0;
+            return where.compare_exchange_strong(none, name);
+        });
+    } catch (...) {
+        memory::object_name none = 0;
+        where.compare_exchange_strong(none, unspeakable);
+    }
+}
+
+/// What report() wrote down, as an exception.
+[[nodiscard]] inline std::exception_ptr reported(const memory::holding& failure) {
+    const auto* head = static_cast<const failure_head*>(failure.payload());
+    const std::uint64_t room = failure.size() - sizeof(failure_head);
+    const std::uint64_t size = head->size < room ? head->size : room;
+    try {
+        serial::rethrow(serial::unpack<serial::thrown>(std::span(reinterpret_cast<const std::byte*>(head + 1), size)));
+    } catch (...) {
+        return std::current_exception();
+    }
+}
+
+/// The first failure of a job is kept, and the rest of the job dropped.
+inline void fail_job(desk& at, std::uint64_t item, const std::exception_ptr& thrown) noexcept {
+    job& which = at.which();
+    report(at.all.station_of(at.w), at.owner, item, thrown, which.error);
+    which.dropped.store(1);
+    MULTIPROCESSING_STEP(job_dropped);
+}
+
+// --- the loop
+
+/// Runs a chunk. One instance for each combination; its address is what travels.
+template <typename F, typename Items, typename Results>
+void run_chunk(desk& at) {
+    job& which = at.which();
+    auto& blame = at.all.station_of(at.w).item;
+    std::uint64_t i = at.work.begin;
+    try {
+        auto&& f = get_callable<F>(which);
+        const Items items(which);
+        Results results(at);
+        for (; i < at.work.end; ++i) {
+            if (which.dropped.load(std::memory_order_relaxed) != 0) return;
+            blame.store(i, std::memory_order_relaxed);
+            if constexpr (std::is_same_v<Results, results_dropped>)
+                static_cast<void>(items.call(f, i));
+            else
+                results.put(at, i, items.call(f, i));
+        }
+    } catch (...) {
+        fail_job(at, i, std::current_exception());
+    }
+}
+
+} // namespace multiprocessing::pool

@@ -222,6 +222,23 @@ TEST_CASE("what a callable refers to is as the caller sees it at that moment", "
 
 // --- errors
 
+namespace testing {
+[[gnu::noinline]] int task_that_throws(int x) {
+    if (x == 3) throw std::runtime_error("three");
+    return x;
+}
+} // namespace testing
+
+TEST_CASE("what a task throws tells the calls that led to it", "[pool]") {
+    mp::Pool pool(2);
+    try {
+        pool.map(testing::task_that_throws, up_to(10));
+        FAIL("nothing was thrown");
+    } catch (const mp::RemoteError& error) {
+        REQUIRE_THAT(error.traceback(), testing::contains("testing::task_that_throws(int)"));
+    }
+}
+
 TEST_CASE("what a task throws is thrown by the map, as its own type and as a remote error", "[pool][T117]") {
     mp::Pool pool(2);
     const auto fails = [](int x) {

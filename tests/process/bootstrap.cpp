@@ -36,19 +36,29 @@ std::string stderr_of(Body body, int& code) {
 
 struct odd {};
 
+[[gnu::noinline]] void thrower_in_a_target() {
+    throw std::runtime_error("out of order");
+}
+
+/// Without the lines that say where it was thrown.
+std::string without_calls(std::string text) {
+    for (std::size_t at = 0; (at = text.find("    at ")) != std::string::npos;) text.erase(at, text.find('\n', at) - at + 1);
+    return text;
+}
+
 } // namespace
 
 TEST_CASE("what is thrown is reported with its type and what it says, whatever it is", "[process][bootstrap]") {
     int code = 0;
-    REQUIRE(stderr_of([] { throw std::runtime_error("out of order"); }, code) ==
+    REQUIRE(without_calls(stderr_of([] { throw std::runtime_error("out of order"); }, code)) ==
             "Process P:\n  std::runtime_error: out of order\n");
     REQUIRE(code == 1);
-    REQUIRE(stderr_of([] { throw mp::ValueError("too small"); }, code) ==
+    REQUIRE(without_calls(stderr_of([] { throw mp::ValueError("too small"); }, code)) ==
             "Process P:\n  multiprocessing::ValueError: too small\n");
-    REQUIRE(stderr_of([] { throw 42; }, code) == "Process P:\n  int: 42\n");
-    REQUIRE(stderr_of([] { throw std::string("a string"); }, code) == "Process P:\n  std::string: a string\n");
-    REQUIRE(stderr_of([] { throw "a literal"; }, code) == "Process P:\n  char const*: a literal\n");
-    REQUIRE(stderr_of([] { throw odd(); }, code) == "Process P:\n  (anonymous namespace)::odd\n");
+    REQUIRE(without_calls(stderr_of([] { throw 42; }, code)) == "Process P:\n  int: 42\n");
+    REQUIRE(without_calls(stderr_of([] { throw std::string("a string"); }, code)) == "Process P:\n  std::string: a string\n");
+    REQUIRE(without_calls(stderr_of([] { throw "a literal"; }, code)) == "Process P:\n  char const*: a literal\n");
+    REQUIRE(without_calls(stderr_of([] { throw odd(); }, code)) == "Process P:\n  (anonymous namespace)::odd\n");
     REQUIRE(code == 1);
     REQUIRE(stderr_of([] {}, code).empty());
     REQUIRE(code == 0);
@@ -56,7 +66,7 @@ TEST_CASE("what is thrown is reported with its type and what it says, whatever i
 
 TEST_CASE("what caused what is thrown is reported too", "[process][bootstrap]") {
     int code = 0;
-    REQUIRE(stderr_of(
+    REQUIRE(without_calls(stderr_of(
                 [] {
                     try {
                         throw std::out_of_range("no item 7");
@@ -64,8 +74,20 @@ TEST_CASE("what caused what is thrown is reported too", "[process][bootstrap]") 
                         std::throw_with_nested(std::runtime_error("cannot read the list"));
                     }
                 },
-                code)
+                code))
                 .ends_with("std::runtime_error>: cannot read the list\ncaused by:\n  std::out_of_range: no item 7\n"));
+}
+
+TEST_CASE("what is thrown is reported with the calls that led to it", "[process][bootstrap]") {
+    int code = 0;
+    const std::string text = stderr_of(
+        [] {
+            thrower_in_a_target();
+            __asm__ volatile("");
+        },
+        code);
+    REQUIRE_THAT(text, testing::contains("    at (anonymous namespace)::thrower_in_a_target()"));
+    REQUIRE(text.find("__cxa_throw") == std::string::npos);
 }
 
 TEST_CASE("what failed in another process is reported with that process's backtrace", "[process][bootstrap]") {

@@ -147,4 +147,35 @@ public:
     }
 };
 
+struct nothing_t {
+    explicit nothing_t() = default;
+};
+inline constexpr nothing_t nothing{};
+
+/// How a class made of handles is taken apart and put together again, which is all that travelling needs:
+///
+///     class Event {
+///         friend struct memory::access;
+///         explicit Event(memory::nothing_t) noexcept {}        // an Event without a state, to be filled in
+///         auto parts() noexcept { return std::tie(state_); }   // handles, classes of such, trivially copyable values
+///         memory::handle<state> state_;
+///     };
+struct access {
+    template <typename T>
+    static auto parts(T& x) noexcept -> decltype(x.parts()) {
+        return x.parts();
+    }
+    template <typename T>
+    static auto empty() noexcept -> decltype(T(nothing)) {
+        return T(nothing);
+    }
+};
+
+/// A public class that is a handle, or several.
+template <typename T>
+concept MadeOfHandles = requires(T& x) {
+    access::parts(x);
+    { access::empty<T>() } -> std::same_as<T>;
+};
+
 } // namespace multiprocessing::memory

@@ -24,6 +24,7 @@
 #include <multiprocessing/os/poll.hpp>
 #include <multiprocessing/os/private_lock.hpp>
 #include <multiprocessing/os/self.hpp>
+#include <multiprocessing/os/throw_site.hpp>
 #include <multiprocessing/pool/board.hpp>
 #include <multiprocessing/pool/log.hpp>
 #include <multiprocessing/pool/parcel.hpp>
@@ -202,10 +203,11 @@ inline void crew::start_worker(unsigned w) {
 // In the worker.
 inline int crew::begin_work(unsigned w, memory::seat owner) {
     std::signal(SIGTERM, SIG_DFL); // a handler of the program's was meant for the program; terminate() must work
+    os::throw_site site;
     try {
-        if (terms_.initializer) terms_.initializer();
+        if (terms_.initializer) site.watch(terms_.initializer);
     } catch (...) {
-        report(board_.station_of(w), owner, 0, std::current_exception(), board_.unfit());
+        report(board_.station_of(w), owner, 0, site, board_.unfit());
         return 1;
     }
     return work(board_, w, owner, bell_);

@@ -15,6 +15,7 @@
 
 #include <multiprocessing/config.hpp>
 #include <multiprocessing/memory/handle.hpp>
+#include <multiprocessing/os/throw_site.hpp>
 #include <multiprocessing/pool/board.hpp>
 #include <multiprocessing/pool/callable.hpp>
 #include <multiprocessing/pool/log.hpp>
@@ -163,10 +164,11 @@ struct failure_head {
 inline constexpr memory::object_name unspeakable = ~memory::object_name{0};
 
 /// Writes to `where`, unless something stands there already, the name of an object that says what was thrown.
-inline void report(station& place, memory::seat owner, std::uint64_t item, const std::exception_ptr& thrown,
+/// Inside a `catch`, with the site that watched.
+inline void report(station& place, memory::seat owner, std::uint64_t item, const os::throw_site& site,
                    std::atomic<memory::object_name>& where) noexcept {
     try {
-        const auto bytes = serial::pack(serial::capture(thrown));
+        const auto bytes = serial::pack(serial::capture(std::current_exception(), site.backtrace()));
         const memory::holding parcel = memory::holding::make(sizeof(failure_head) + bytes.size());
         auto* head = ::new (parcel.payload()) failure_head{item, bytes.size()};
         std::memcpy(head + 1, bytes.data(), bytes.size());
@@ -194,9 +196,9 @@ inline void report(station& place, memory::seat owner, std::uint64_t item, const
 }
 
 /// The first failure of a job is kept, and the rest of the job dropped.
-inline void fail_job(desk& at, std::uint64_t item, const std::exception_ptr& thrown) noexcept {
+inline void fail_job(desk& at, std::uint64_t item, const os::throw_site& site) noexcept {
     job& which = at.which();
-    report(at.all.station_of(at.w), at.owner, item, thrown, which.error);
+    report(at.all.station_of(at.w), at.owner, item, site, which.error);
     which.dropped.store(1);
     MULTIPROCESSING_STEP(job_dropped);
 }
@@ -209,20 +211,23 @@ void run_chunk(desk& at) {
     job& which = at.which();
     auto& blame = at.all.station_of(at.w).item;
     std::uint64_t i = at.work.begin;
+    os::throw_site site;
     try {
-        auto&& f = get_callable<F>(which);
-        const Items items(which);
-        Results results(at);
-        for (; i < at.work.end; ++i) {
-            if (which.dropped.load(std::memory_order_relaxed) != 0) return;
-            blame.store(i, std::memory_order_relaxed);
-            if constexpr (std::is_same_v<Results, results_dropped>)
-                static_cast<void>(items.call(f, i));
-            else
-                results.put(at, i, items.call(f, i));
-        }
+        site.watch([&] {
+            auto&& f = get_callable<F>(which);
+            const Items items(which);
+            Results results(at);
+            for (; i < at.work.end; ++i) {
+                if (which.dropped.load(std::memory_order_relaxed) != 0) return;
+                blame.store(i, std::memory_order_relaxed);
+                if constexpr (std::is_same_v<Results, results_dropped>)
+                    static_cast<void>(items.call(f, i));
+                else
+                    results.put(at, i, items.call(f, i));
+            }
+        });
     } catch (...) {
-        fail_job(at, i, std::current_exception());
+        fail_job(at, i, site);
     }
 }
 

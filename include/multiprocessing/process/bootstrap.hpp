@@ -13,6 +13,7 @@
 #include <multiprocessing/os/child.hpp>
 #include <multiprocessing/os/conditions.hpp>
 #include <multiprocessing/os/self.hpp>
+#include <multiprocessing/os/throw_site.hpp>
 #include <multiprocessing/os/type_name.hpp>
 #include <multiprocessing/process/launch.hpp>
 #include <multiprocessing/process/lineage.hpp>
@@ -68,8 +69,9 @@ inline thrown describe_current_exception() {
 
 /// "  std::runtime_error: out of order", and on the following lines where it was thrown and what it was thrown
 /// because of.
-inline void append_current_exception(std::string& text) {
+inline void append_current_exception(std::string& text, std::string backtrace = {}) {
     thrown it = describe_current_exception();
+    if (it.traceback.empty()) it.traceback = std::move(backtrace); // one that came with it tells more
     text += "  " + it.type;
     if (!it.message.empty()) text += ": " + it.message;
     text += '\n';
@@ -90,11 +92,11 @@ inline void append_current_exception(std::string& text) {
 
 /// In one piece, so that the reports of several processes don't mix. Before the process ends, whatever becomes of it
 /// then.
-inline void report_current_exception() noexcept {
+inline void report_current_exception(const os::throw_site& site) noexcept {
     std::string text;
     try {
         text = fmt::format("Process {}:\n", os::name());
-        append_current_exception(text);
+        append_current_exception(text, site.backtrace());
     } catch (...) {
         text += "  an exception, and no memory to say which\n"; // fits into what a string holds by itself
     }
@@ -113,10 +115,11 @@ inline void arrive(const launch& terms, lineage::ancestor parent) {
 
 template <typename Body>
 int run(Body&& body) noexcept {
+    os::throw_site site;
     try {
-        return std::forward<Body>(body)();
+        return site.watch(std::forward<Body>(body));
     } catch (...) {
-        detail::report_current_exception();
+        detail::report_current_exception(site);
         return 1;
     }
 }

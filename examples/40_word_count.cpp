@@ -67,8 +67,8 @@ part count_part(const std::vector<std::string>& paths) {
     return {{all.words.begin(), all.words.end()}, all.files, all.bytes};
 }
 
-void add(tally& all, const part& some) {
-    for (const auto& [word, n] : some.words) all.words[word] += n;
+void add(tally& all, part some) {
+    for (auto& [word, n] : some.words) all.words[std::move(word)] += n;
     all.files += some.files;
     all.bytes += some.bytes;
 }
@@ -85,10 +85,14 @@ std::vector<std::string> files_under(const fs::path& directory, bool headers_onl
     return found;
 }
 
-// In shares of neighbours: files of one directory have many words in common, which are then sent once.
+// In shares of about equal size, so that no worker has much more to do than another; and of neighbours, because files of one
+// directory have many words in common, which are then sent once.
 std::vector<std::vector<std::string>> in_shares(const std::vector<std::string>& files, std::size_t n) {
-    std::vector<std::vector<std::string>> shares(std::min(n, files.size()));
-    for (std::size_t i = 0; i < files.size(); ++i) shares[i * shares.size() / files.size()].push_back(files[i]);
+    std::vector<std::uintmax_t> ends;
+    std::uintmax_t all = 0;
+    for (const auto& file : files) ends.push_back(all += fs::file_size(file) + 1);
+    std::vector<std::vector<std::string>> shares(n);
+    for (std::size_t i = 0; i < files.size(); ++i) shares[(ends[i] - 1) * n / all].push_back(files[i]);
     return shares;
 }
 
@@ -116,7 +120,7 @@ int main(int argc, char** argv) {
     const double with = seconds_for([&] {
         mp::Pool pool;
         workers = pool.size();
-        for (const auto& some : pool.map(count_part, in_shares(files, 4 * workers))) add(together, some);
+        for (auto& some : pool.map(count_part, in_shares(files, 4 * workers))) add(together, std::move(some));
     });
 
     std::vector<std::pair<std::uint64_t, std::string>> by_count;

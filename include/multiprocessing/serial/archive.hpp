@@ -80,7 +80,43 @@ std::vector<std::byte> pack_by(F write_all) {
     return std::move(out).take();
 }
 
+/// The same with shares beside the bytes.
+template <typename F>
+std::vector<std::byte> pack_by(std::vector<memory::holding>& shares, F write_all) {
+    return pack_by([&](writer& out) {
+        shares.clear(); // from the time before
+        out.carry(shares);
+        write_all(out);
+    });
+}
+
 } // namespace detail
+
+/// What is sent from process to process: bytes, and shares in the objects that they name.
+struct message {
+    std::vector<std::byte> bytes;
+    std::vector<memory::holding> shares;
+};
+
+/// x as a message. x may have shared objects in it.
+template <typename T>
+[[nodiscard]] message pack_message(const T& x) {
+    if constexpr (detail::demand<T>) {
+        message made;
+        made.bytes = detail::pack_by(made.shares, [&](writer& out) { serial::write(out, x); });
+        return made;
+    }
+}
+template <typename T>
+[[nodiscard]] T unpack_message(const message& from) {
+    if constexpr (detail::demand<T>) {
+        reader in(from.bytes, type_name<T>());
+        in.claim_from(from.shares);
+        T x = serial::take<T>(in);
+        in.finish();
+        return x;
+    }
+}
 
 /// x as bytes. A save() of x's may be called twice.
 template <typename T>

@@ -62,6 +62,9 @@ public:
         return (*this)(value);
     }
 
+    /// The shares that came beside the message.
+    void claim_from(std::span<const memory::holding> shares) noexcept { shares_ = shares; }
+
     /// Bytes not read yet.
     [[nodiscard]] std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
     /// Bytes read.
@@ -110,6 +113,16 @@ public:
         return static_cast<std::size_t>(n);
     }
 
+    /// An object that was named by writer::share(); of `least` bytes, or else it isn't what it is taken for.
+    memory::holding share(std::uint64_t least) {
+        const auto which = number<std::uint32_t>();
+        if (which == 0) return {};
+        if (which > shares_.size()) fail("shared object " + std::to_string(which) + " where " + std::to_string(shares_.size()) + " came along");
+        const memory::holding& object = shares_[which - 1];
+        if (!object || object.size() < least) fail("a shared object that is none of this kind");
+        return object;
+    }
+
     /// Held while a value of a user's type is read.
     class level {
     public:
@@ -146,6 +159,7 @@ private:
     const std::byte* end_;
     std::string_view subject_;
     unsigned depth_ = 0;
+    std::span<const memory::holding> shares_;
     std::unique_ptr<detail::notes> notes_;
 };
 

@@ -6,6 +6,7 @@
 #include <multiprocessing/serial/types/array.hpp>       // array, C arrays
 #include <multiprocessing/serial/types/associative.hpp> // maps and sets
 #include <multiprocessing/serial/types/chrono.hpp>      // durations, points in time, the calendar
+#include <multiprocessing/serial/types/handle.hpp>      // shared objects
 #include <multiprocessing/serial/types/number.hpp>      // arithmetic types, enumerations
 #include <multiprocessing/serial/types/numeric.hpp>     // complex, bitset
 #include <multiprocessing/serial/types/optional.hpp>    // optional

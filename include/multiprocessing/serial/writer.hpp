@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/memory/handle.hpp>
 
 // A function that serialises somebody else's type may stand in cereal's own namespace. Bases are looked up too, so this one
 // has it found for our archives as it is for cereal's.
@@ -83,6 +84,10 @@ public:
     /// Makes room for a message of `n` bytes of its own.
     void reserve(std::size_t n) { own_.reserve(n); }
 
+    /// Shares in objects that the message names go there, for whoever sends it to hand over beside the bytes. Without, what has
+    /// such in it can't be written: bytes alone keep nothing alive.
+    void carry(std::vector<memory::holding>& shares) noexcept { shares_ = &shares; }
+
     /// Ends a message that went into bytes of its own.
     [[nodiscard]] std::vector<std::byte> take() &&;
 
@@ -108,6 +113,15 @@ public:
     void announce(std::size_t n) {
         count(n);
         if (announced_ < size() + n) announced_ = size() + n;
+    }
+
+    /// Names an object; its share travels beside the message.
+    void share(const memory::holding& object) {
+        if (shares_ == nullptr)
+            throw NotPortableError("a shared object (a Lock, a Queue, a Value, ...) can't be written into bytes that anybody may "
+                                   "keep: hand it to a process, a pool, a queue or a connection");
+        number(static_cast<std::uint32_t>(object ? shares_->size() + 1 : 0));
+        if (object) shares_->push_back(object);
     }
 
     /// Ends the message.
@@ -152,6 +166,7 @@ private:
     std::size_t elsewhere_ = 0; // what went past the stage, or past the end of the place
     std::size_t announced_ = 0; // the message must reach as far
     unsigned depth_ = 0;
+    std::vector<memory::holding>* shares_ = nullptr;
     std::unique_ptr<detail::notes> notes_;
     std::vector<std::byte> own_;
     // Small things gather here. Written straight into own_, each would pay a vector's bookkeeping; and own_.resize() would

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include <multiprocessing/memory/handle.hpp>
 #include <multiprocessing/serial/cereal.hpp>
 #include <multiprocessing/serial/codec.hpp>
 #include <multiprocessing/serial/family.hpp>
@@ -15,7 +16,8 @@ namespace detail {
 
 /// The standard's types are looked after by their rooms, whatever cereal's headers, which trust counts, would offer for them.
 template <typename T>
-concept user_class = (std::is_class_v<T> || std::is_union_v<T>) && family_of<T> == family::none && conventional<T>;
+concept user_class = (std::is_class_v<T> || std::is_union_v<T>) && family_of<T> == family::none &&
+                     !memory::MadeOfHandles<T> && conventional<T>;
 
 template <typename T>
 constexpr refusal reason_of_user_class() {

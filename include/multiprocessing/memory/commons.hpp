@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <charconv> // std::from_chars
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -11,6 +12,7 @@
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/memory/layout.hpp>
 #include <multiprocessing/memory/segment.hpp>
+#include <multiprocessing/os/program.hpp>
 #include <multiprocessing/version.hpp>
 
 namespace multiprocessing::memory {
@@ -51,6 +53,10 @@ public:
 
     /// Maps the commons of another family, given its descriptor. Before here() was ever called.
     static commons& join(os::descriptor file);
+
+    /// In the environment of a program that is to join: the number of that descriptor there. It joins before the first global
+    /// object can ask for common memory, and takes the variable away.
+    static constexpr const char* variable = "MULTIPROCESSING_COMMONS";
 
     [[nodiscard]] const layout& map() const noexcept { return map_; }
     [[nodiscard]] commons_header& header() const noexcept { return *at<commons_header>(0); }
@@ -141,5 +147,25 @@ inline commons& commons::join(os::descriptor file) {
     current().store(joined, std::memory_order_release);
     return *joined;
 }
+
+namespace detail {
+
+/// Stands before any global object of a file that includes this, so that one in common memory is in the right one. What goes
+/// wrong is found, and said, when the program turns to what it was started for.
+inline const bool joined_when_asked = [] {
+    const auto number = os::take_variable(commons::variable);
+    if (!number) return false;
+    try {
+        int fd = -1;
+        const auto end = std::from_chars(number->data(), number->data() + number->size(), fd);
+        if (end.ec != std::errc() || fd < 3) return false;
+        commons::join(os::take_inherited(fd));
+        return true;
+    } catch (const std::exception&) {
+        return false;
+    }
+}();
+
+} // namespace detail
 
 } // namespace multiprocessing::memory

@@ -45,6 +45,10 @@ public:
 
     /// This process's seat; it joins if it has none yet.
     [[nodiscard]] seat self();
+    /// A seat for a program that is about to be started (invitation.hpp), which take_seat()s it; false: it was buried before,
+    /// because who reserved it died, or this process has a seat already.
+    [[nodiscard]] seat reserve();
+    [[nodiscard]] bool take_seat(seat place) noexcept;
     [[nodiscard]] unsigned members_alive() const noexcept { return members_.count(); }
     [[nodiscard]] std::uint64_t objects() const noexcept { return records_.count(); }
 
@@ -159,6 +163,30 @@ inline seat family::self() {
     const seat me = self_;
     lock_.unlock();
     return me;
+}
+
+inline seat family::reserve() {
+    lock_.lock();
+    try {
+        join();
+        const auto used = members_.used();
+        const seat place = members_.reserve(self_);
+        // Looking for the dead reads a file per member: only each time that the table has doubled.
+        if (place.slot >= used && place.slot >= 8 && std::has_single_bit(place.slot)) bury_the_dead();
+        lock_.unlock();
+        return place;
+    } catch (...) {
+        lock_.unlock();
+        throw;
+    }
+}
+
+inline bool family::take_seat(seat place) noexcept {
+    lock_.lock();
+    const bool taken = place.valid() && !self_.valid() && members_.adopt(place);
+    if (taken) self_ = place;
+    lock_.unlock();
+    return taken;
 }
 
 inline void family::first_count(object_id id) {

@@ -8,6 +8,7 @@
 #include <cstdio> // std::fflush
 #include <ctime>  // nanosleep
 #include <optional>
+#include <span>
 #include <string>
 #include <utility> // std::exchange
 
@@ -53,6 +54,7 @@ public:
     child& operator=(child&& other) noexcept {
         pid_ = std::exchange(other.pid_, 0);
         sentinel_ = std::move(other.sentinel_);
+        report_ = std::move(other.report_);
         exitcode_ = std::exchange(other.exitcode_, std::nullopt);
         return *this;
     }
@@ -75,11 +77,26 @@ public:
     /// Nothing happens when it has ended.
     void signal(int number) const;
 
+    /// One that another process has forked on behalf of this one: that process sent its pidfd, and writes its exit code, an
+    /// int32, into `report` when it has reaped it. If it dies before, the code is 255.
+    [[nodiscard]] static child forked_elsewhere(pid_t pid, descriptor pidfd, descriptor report) noexcept {
+        child made;
+        made.pid_ = pid;
+        made.sentinel_ = std::move(pidfd);
+        made.report_ = std::move(report);
+        return made;
+    }
+
 private:
     friend child fork_child();
+    template <typename Start>
+    friend child hold_child(Start start);
+
+    std::optional<int> reported_exitcode();
 
     pid_t pid_ = 0;
     descriptor sentinel_;
+    descriptor report_; // of one that was forked elsewhere
     std::optional<int> exitcode_;
 };
 
@@ -93,6 +110,11 @@ private:
 ///   than 5.4. No process remains then; if another thread takes the last descriptor in between, there was one for a
 ///   moment.
 inline child fork_child();
+
+/// Calls start(), which returns the pid of a new child of this process, or 0 in the child itself, or throws; and holds the child
+/// by its pidfd. For fork_child() and its like.
+template <typename Start>
+child hold_child(Start start);
 
 /// In a child: from now on the end of its parent ends this process too, at once and also while it computes or sleeps.
 /// The end of the thread that forked it doesn't. `parent` is os::pid() as the parent saw it; if that is over already,
@@ -179,6 +201,7 @@ inline void install_past_sanitizer(int number) noexcept {
 
 inline std::optional<int> child::exitcode() {
     if (exitcode_ || pid_ == 0) return exitcode_;
+    if (report_) return reported_exitcode();
     siginfo_t ended{};
     const int result = retry([&] {
         return ::waitid(detail::by_pidfd, static_cast<id_t>(sentinel_.get()), &ended, WEXITED | WNOHANG);
@@ -191,6 +214,18 @@ inline std::optional<int> child::exitcode() {
     } else if (detail::is_readable_now(sentinel_.get())) { // else it runs, and is no child of this process
         exitcode_ = detail::lost_exitcode(pid_);
     }
+    return exitcode_;
+}
+
+inline std::optional<int> child::reported_exitcode() {
+    if (!detail::is_readable_now(sentinel_.get())) return std::nullopt;
+    // It has ended, and whoever forked it is about to say how, or dies.
+    std::int32_t code = 0;
+    if (read_all(report_.get(), std::as_writable_bytes(std::span(&code, 1))) == sizeof code)
+        exitcode_ = code;
+    else
+        exitcode_ = detail::lost_exitcode(pid_);
+    report_.reset();
     return exitcode_;
 }
 
@@ -212,32 +247,40 @@ inline void child::signal(int number) const {
     if (result == -1 && errno != ESRCH) throw_errno("cannot send signal {} to process {}", number, pid_);
 }
 
-inline child fork_child() {
-    detail::warn_of_threads();
+template <typename Start>
+child hold_child(Start start) {
     // Keeps a place for the child's: an old kernel, or a full table of descriptors, shows before there is a child.
     descriptor place = detail::open_pidfd(pid());
     if (!place) throw_errno("cannot hold on to a child of process {}", pid());
-    std::fflush(nullptr);
-    child forked;
-    const pid_t number = ::fork();
-    if (number == -1) throw_errno("cannot fork process {}", pid());
-    if (number == 0) return forked;
-    forked.pid_ = number;
+    child started;
+    const pid_t number = start();
+    if (number == 0) return started;
+    started.pid_ = number;
     place.reset();
-    forked.sentinel_ = detail::open_pidfd(number);
-    if (!forked.sentinel_ && errno == ESRCH) {
+    started.sentinel_ = detail::open_pidfd(number);
+    if (!started.sentinel_ && errno == ESRCH) {
         // Over already, and reaped by somebody else: an ended child like any other, but with a sentinel of our own.
-        forked.sentinel_.reset(::eventfd(1, EFD_CLOEXEC));
-        if (!forked.sentinel_) throw_errno("cannot stand in for process {}, which has ended", number);
-        forked.exitcode_ = detail::lost_exitcode(number);
+        started.sentinel_.reset(::eventfd(1, EFD_CLOEXEC));
+        if (!started.sentinel_) throw_errno("cannot stand in for process {}, which has ended", number);
+        started.exitcode_ = detail::lost_exitcode(number);
     }
-    if (!forked.sentinel_) { // another thread has taken the place
+    if (!started.sentinel_) { // another thread has taken the place
         const int code = errno;
         ::kill(number, SIGKILL); // nobody has reaped it: the number is still its own
         retry([&] { return ::waitpid(number, nullptr, 0); });
         throw_error(code, "cannot hold on to the new process {}", number);
     }
-    return forked;
+    return started;
+}
+
+inline child fork_child() {
+    detail::warn_of_threads();
+    return hold_child([] {
+        std::fflush(nullptr);
+        const pid_t number = ::fork();
+        if (number == -1) throw_errno("cannot fork process {}", pid());
+        return number;
+    });
 }
 
 inline void die_with(pid_t parent) {

@@ -1,6 +1,7 @@
 // Floor 2, memory/commons: the one piece of memory that a family of processes shares.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <charconv> // std::from_chars
 #include <cstddef>
@@ -23,6 +24,7 @@ namespace multiprocessing::memory {
 /// | --------------- | ---------------------------------------------- | --------------------------------- |
 /// | magic .. total  | the founder, before anybody else can see it    | nothing: nobody ever sees it      |
 /// | deaths          | who buries a member, before its slot is free   | one count too many: one sweep too many |
+/// | pin_version     | who has set a pin (pins.hpp)                   | nothing                           |
 /// | members_used    | who takes a slot never used before; only grows | a slot counted that is still free |
 struct commons_header {
     std::uint64_t magic;
@@ -30,6 +32,7 @@ struct commons_header {
     std::uint32_t layout_version;
     std::atomic<std::uint32_t> members_used;
     std::atomic<std::uint64_t> deaths;
+    std::atomic<std::uint64_t> pin_version;
 };
 
 /// The memory of a family of processes: a sealed, sparse, nameless file that every member maps whole, once. A shared
@@ -54,9 +57,15 @@ public:
     /// Maps the commons of another family, given its descriptor. Before here() was ever called.
     static commons& join(os::descriptor file);
 
-    /// In the environment of a program that is to join: the number of that descriptor there. It joins before the first global
-    /// object can ask for common memory, and takes the variable away.
+    /// In the environment of a program that is to join (invitation.hpp): the number of that descriptor there, and of the seat that
+    /// is kept for it. It joins before the first global object can ask for common memory, and takes the variable away.
     static constexpr const char* variable = "MULTIPROCESSING_COMMONS";
+    struct invited_seat {
+        std::uint32_t slot = 0;
+        std::uint32_t generation = 0;
+    };
+    /// What it said, for whoever asks first.
+    [[nodiscard]] static std::optional<invited_seat> take_invited_seat() noexcept { return std::exchange(invited(), std::nullopt); }
 
     [[nodiscard]] const layout& map() const noexcept { return map_; }
     [[nodiscard]] commons_header& header() const noexcept { return *at<commons_header>(0); }
@@ -94,9 +103,20 @@ private:
         return instance;
     }
 
+    static std::optional<invited_seat>& invited() noexcept {
+        static constinit std::optional<invited_seat> seat;
+        return seat;
+    }
+    static bool join_if_invited() noexcept;
+
     segment memory_;
     std::byte* base_;
     layout map_;
+
+public:
+    /// Stands before any global object of a file that includes this. What goes wrong is found, and said, when the program turns to
+    /// what it was started for.
+    static inline const bool joined_when_invited = join_if_invited();
 };
 
 // As much address space as there is to be had: a limit on address space (ulimit -v) or a tool that needs most of it
@@ -148,24 +168,24 @@ inline commons& commons::join(os::descriptor file) {
     return *joined;
 }
 
-namespace detail {
-
-/// Stands before any global object of a file that includes this, so that one in common memory is in the right one. What goes
-/// wrong is found, and said, when the program turns to what it was started for.
-inline const bool joined_when_asked = [] {
-    const auto number = os::take_variable(commons::variable);
-    if (!number) return false;
+inline bool commons::join_if_invited() noexcept {
     try {
-        int fd = -1;
-        const auto end = std::from_chars(number->data(), number->data() + number->size(), fd);
-        if (end.ec != std::errc() || fd < 3) return false;
-        commons::join(os::take_inherited(fd));
+        const auto word = os::take_variable(variable);
+        if (!word) return false;
+        std::array<std::uint32_t, 3> numbers{}; // the descriptor, the slot, the generation
+        const char* at = word->data();
+        const char* const end = at + word->size();
+        for (auto& number : numbers) {
+            const auto [next, error] = std::from_chars(at, end, number);
+            if (error != std::errc()) return false;
+            at = next != end ? next + 1 : next;
+        }
+        join(os::take_inherited(static_cast<int>(numbers[0])));
+        invited() = {numbers[1], numbers[2]};
         return true;
     } catch (const std::exception&) {
         return false;
     }
-}();
-
-} // namespace detail
+}
 
 } // namespace multiprocessing::memory

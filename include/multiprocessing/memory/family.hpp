@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory> // std::unique_ptr
 #include <new>    // std::bad_alloc
+#include <vector>
 
 #include <multiprocessing/config.hpp>
 #include <multiprocessing/exceptions.hpp>
@@ -41,12 +42,42 @@ public:
     [[nodiscard]] object_name name_of(object_id id) const noexcept { return records_.name_of(id); }
     [[nodiscard]] void* payload(object_id id) const noexcept { return records_.payload(id); }
     [[nodiscard]] std::uint64_t size_of(object_id id) const noexcept { return records_.size_of(id); }
+    [[nodiscard]] std::uint64_t room_of(object_id id) const noexcept { return records_.room_of(id); }
     [[nodiscard]] bool payload_is_zero(object_id id) const noexcept { return records_.payload_is_zero(id); }
 
+    // What is on its way between processes, for who carries messages: objects that are made here, belong to a keeper meanwhile
+    // (records.hpp), and are taken back there.
+
+    /// An object of this process, of which it has no handle: to be kept by another object or discarded.
+    [[nodiscard]] object_id make_unheld(std::uint64_t bytes);
+    void discard(object_id id) noexcept;
+    void keep(object_id id, object_id keeper, bool spare = false) noexcept;
+    void keep_for_maker(object_id id, object_id keeper) noexcept { records_.keep_for_maker(id, keeper); }
+    [[nodiscard]] object_id adopt(object_name name, object_id keeper, bool spare = false) noexcept;
+    [[nodiscard]] bool is_kept_by(object_name name, object_id keeper) const noexcept { return records_.is_kept_by(name, keeper); }
+    [[nodiscard]] object_id find(object_name name) const noexcept { return records_.find(name); }
+    /// The object's block begins with a keeping.
+    void keeps_others(object_id id) noexcept { records_.add_traits(id, records::keeps_others); }
+    void has_bells(object_id id, std::uint64_t offset, unsigned n) noexcept { records_.has_bells(id, offset, n); }
+    /// A pin on what this process holds, given to a message that it has made. Throws std::bad_alloc.
+    [[nodiscard]] pins::index pin(object_id target, object_id message);
+    /// Holds what the pin holds, as a handle of this process; no_object for a pin that isn't the message's.
+    [[nodiscard]] object_id receive(pins::index which, object_id message);
+    /// Living members that hold an object, 0 for one that is being born. The dead are buried on the way.
+    [[nodiscard]] std::vector<pid_t> living_holders(object_id id);
+
+    /// Whether who sat there is dead. Of the generation only some bits are compared.
+    [[nodiscard]] bool is_over(seat place, std::uint32_t generation_mask) const noexcept {
+        return members_.is_over(place, generation_mask);
+    }
+
     /// This process's seat; it joins if it has none yet.
-    [[nodiscard]] seat self();
-    /// A seat for a program that is about to be started (invitation.hpp), which take_seat()s it; false: it was buried before,
-    /// because who reserved it died, or this process has a seat already.
+    [[nodiscard]] seat self() {
+        const std::uint64_t known = seat_.load(std::memory_order_relaxed);
+        return known == nowhere ? find_seat() : seat{static_cast<std::uint32_t>(known >> 32), static_cast<std::uint32_t>(known)};
+    }
+    /// A seat for a program that is about to be started (invitation.hpp), which takes it; false: it was buried before, because who
+    /// reserved it died, or this process has another one.
     [[nodiscard]] seat reserve();
     [[nodiscard]] bool take_seat(seat place) noexcept;
     [[nodiscard]] unsigned members_alive() const noexcept { return members_.count(); }
@@ -75,6 +106,12 @@ private:
     }
     void first_count(object_id id); // lock held
     void join();                    // lock held
+    void hold_what_is_counted(seat place); // lock held
+    [[nodiscard]] seat find_seat();
+    void sit(seat place) noexcept {
+        self_ = place;
+        seat_.store(place.valid() ? std::uint64_t{place.slot} << 32 | place.generation : nowhere, std::memory_order_relaxed);
+    }
 
     static constexpr std::size_t chunk_size = std::tuple_size_v<chunk>;
 
@@ -83,6 +120,8 @@ private:
     records records_;
     os::private_lock lock_; // around every change of a count from or to zero, of our ledger, and of self_
     seat self_;
+    static constexpr std::uint64_t nowhere = ~std::uint64_t{0};
+    std::atomic<std::uint64_t> seat_{nowhere}; // self_, to be read without the lock
     std::array<std::atomic<chunk*>, (layout::largest >> 16) / chunk_size> chunks_{};
 };
 
@@ -132,14 +171,12 @@ inline family::family() : all_(commons::here()), members_(all_), records_(all_) 
                      [] {
                          if (in_birth()) return;
                          family& me = here();
-                         me.self_ = seat{};
+                         me.sit(seat{});
                          me.lock_.unlock();
                      }});
 }
 
-inline void family::join() {
-    if (self_.valid()) return;
-    const seat place = members_.reserve(seat{});
+inline void family::hold_what_is_counted(seat place) {
     // Its parent may let go while this goes on: a stranger's handles are only as good as its parent's.
     for (std::size_t c = 0; c < chunks_.size(); ++c) {
         const chunk* counts = chunks_[c].load(std::memory_order_acquire);
@@ -148,11 +185,21 @@ inline void family::join() {
             if ((*counts)[i].load(std::memory_order_relaxed) != 0 && records_.is_live(id)) records_.hold(id, place);
         }
     }
-    static_cast<void>(members_.adopt(place)); // can't fail: it was reserved by this very process
-    self_ = place;
 }
 
-inline seat family::self() {
+inline void family::join() {
+    if (self_.valid()) return;
+    if (const auto kept = commons::take_invited_seat()) { // a global object of a started program is the first to ask
+        const seat place{kept->slot, kept->generation};
+        if (place.valid() && members_.adopt(place)) return sit(place);
+    }
+    const seat place = members_.reserve(seat{});
+    hold_what_is_counted(place);
+    static_cast<void>(members_.adopt(place)); // can't fail: it was reserved by this very process
+    sit(place);
+}
+
+inline seat family::find_seat() {
     lock_.lock();
     try {
         join();
@@ -183,8 +230,12 @@ inline seat family::reserve() {
 
 inline bool family::take_seat(seat place) noexcept {
     lock_.lock();
-    const bool taken = place.valid() && !self_.valid() && members_.adopt(place);
-    if (taken) self_ = place;
+    static_cast<void>(commons::take_invited_seat()); // if nobody has taken it, it is this one, or that of a fork server
+    if (!self_.valid() && place.valid() && members_.adopt(place)) {
+        hold_what_is_counted(place);
+        sit(place);
+    }
+    const bool taken = self_ == place;
     lock_.unlock();
     return taken;
 }
@@ -258,6 +309,87 @@ inline object_id family::receive(object_name name) {
     return id;
 }
 
+inline object_id family::make_unheld(std::uint64_t bytes) {
+    lock_.lock();
+    try {
+        join();
+        const object_id id = records_.make(self_, bytes);
+        lock_.unlock();
+        return id;
+    } catch (...) {
+        lock_.unlock();
+        throw;
+    }
+}
+
+inline void family::discard(object_id id) noexcept {
+    lock_.lock();
+    records_.let_go(id, self_);
+    lock_.unlock();
+}
+
+inline void family::keep(object_id id, object_id keeper, bool spare) noexcept {
+    lock_.lock();
+    records_.keep(id, keeper, self_, spare);
+    lock_.unlock();
+}
+
+inline object_id family::adopt(object_name name, object_id keeper, bool spare) noexcept {
+    lock_.lock();
+    const object_id id = records_.adopt(name, keeper, self_, spare);
+    lock_.unlock();
+    return id;
+}
+
+inline pins::index family::pin(object_id target, object_id message) {
+    lock_.lock();
+    try {
+        const pins::index which = records_.pin(target, self_);
+        records_.pin_to(which, message, self_);
+        lock_.unlock();
+        return which;
+    } catch (...) {
+        lock_.unlock();
+        throw;
+    }
+}
+
+inline object_id family::receive(pins::index which, object_id message) {
+    lock_.lock();
+    object_id id = no_object;
+    try {
+        id = records_.find(records_.pinned_by(which, message));
+        if (id != no_object) {
+            const auto* counts = chunks_[id / chunk_size].load(std::memory_order_acquire);
+            if (counts == nullptr || (*counts)[id % chunk_size].load(std::memory_order_relaxed) == 0) {
+                first_count(id);
+                records_.hold(id, self_);
+            } else {
+                share(id);
+            }
+        }
+    } catch (...) {
+        lock_.unlock();
+        throw;
+    }
+    lock_.unlock();
+    return id;
+}
+
+inline std::vector<pid_t> family::living_holders(object_id id) {
+    std::vector<pid_t> pids;
+    for (std::uint32_t slot = 0, end = members_.used(); slot < end; ++slot) {
+        const auto place = members_.occupant(slot);
+        if (!place || !records_.holds(id, *place)) continue;
+        const pid_t pid = members_.pid_of(*place);
+        if (members_.is_over(*place))
+            bury(*place, false);
+        else
+            pids.push_back(pid);
+    }
+    return pids;
+}
+
 inline void family::bury(seat dead, bool known_dead) noexcept {
     if (!members_.start_burial(dead, known_dead)) return;
     records_.let_go_of_all(dead);
@@ -306,7 +438,7 @@ inline void birth::in_parent(pid_t) noexcept { settle(); }
 
 inline void birth::in_child() noexcept {
     // Buried before it was born, because its parent died at once: it goes on as a stranger and may join anew.
-    family_.self_ = family_.members_.adopt(place_) ? place_ : seat{};
+    family_.sit(family_.members_.adopt(place_) ? place_ : seat{});
     settle();
 }
 

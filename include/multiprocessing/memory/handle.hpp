@@ -56,6 +56,12 @@ public:
         return holding(id, family::here().payload(id));
     }
 
+    /// Takes what a pin of a message holds, which this process has adopted. Nothing for a pin that isn't the message's.
+    [[nodiscard]] static holding receive(pins::index which, object_id message) {
+        const object_id id = family::here().receive(which, message);
+        return id == no_object ? holding() : holding(id, family::here().payload(id));
+    }
+
     /// An object of so many bytes that nobody knows of until publish().
     [[nodiscard]] static holding make(std::uint64_t bytes) {
         const object_id id = family::here().make(bytes);

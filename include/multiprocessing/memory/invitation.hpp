@@ -19,7 +19,7 @@ namespace multiprocessing::memory {
 ///
 ///     memory::invitation place;
 ///     const auto names = place.give(shares);
-///     os::child c = os::start_program({path, arguments, {{memory::commons::variable, "3"}}, {memory::commons::here().descriptor()}});
+///     os::child c = os::start_program({path, arguments, {{memory::commons::variable, place.word(3)}}, {memory::commons::here().descriptor()}});
 ///     place.sent();                                        // whoever reaps the child buries place.slot()
 ///
 ///     const auto shares = memory::accept(slot, names);     // there
@@ -44,6 +44,11 @@ public:
             names.push_back(share.name());
         }
         return names;
+    }
+
+    /// What the program must find in its environment as commons::variable, when it has the commons as this descriptor.
+    [[nodiscard]] std::string word(int descriptor) const {
+        return fmt::format("{} {} {}", descriptor, place_.slot, place_.generation);
     }
 
     void sent() noexcept { sent_ = true; }

@@ -12,7 +12,7 @@ namespace multiprocessing::memory {
 /// touched, every kind of thing has a stretch of its own, every block of a size stands at a fixed place, and nothing
 /// is ever split or merged: there is no structure that a death could leave half changed.
 ///
-///     header | members | records | holders x 64 | ledgers | size class 0 | size class 1 | ... | size class 39
+///     header | members | records | pins | holders x 64 | ledgers | size class 0 | size class 1 | ... | size class 39
 ///
 /// Nobody trusts shared memory for any of this: each process computes it from the size of the mapping.
 ///
@@ -57,6 +57,7 @@ struct layout {
     std::uint64_t total = 0;
     std::uint64_t members = 0;
     stretch records;           ///< owners unused: a record's own state is its owner word
+    stretch pins;              ///< the same
     std::uint64_t holders = 0; ///< max_members / 64 columns of one word per record
     std::uint64_t ledgers = 0; ///< max_members rows of one bit per record
     std::array<stretch, block_sizes.size()> classes{};
@@ -96,6 +97,7 @@ struct stacker {
 constexpr layout layout::of(std::uint64_t total) {
     constexpr std::uint64_t member_bytes = 64;
     constexpr std::uint64_t record_bytes = 32;
+    constexpr std::uint64_t pin_bytes = 16;
     layout map;
     map.total = total;
     detail::stacker stack;
@@ -105,6 +107,10 @@ constexpr layout layout::of(std::uint64_t total) {
     map.records.count = total >> 16;
     map.records.slots = stack.take(map.records.count * record_bytes);
     map.records.hints = stack.take(hint_bytes(map.records.count));
+    map.pins.slot_size = pin_bytes;
+    map.pins.count = total >> 18;
+    map.pins.slots = stack.take(map.pins.count * pin_bytes);
+    map.pins.hints = stack.take(hint_bytes(map.pins.count));
     map.holders = stack.take(max_members / 64 * map.records.count * 8);
     map.ledgers = stack.take(max_members * (map.records.count / 8));
     for (std::size_t i = 0; i < block_sizes.size(); ++i) {

@@ -41,6 +41,7 @@ public:
     explicit members(commons& all) noexcept : all_(all) {}
 
     enum class phase : std::uint32_t { free, reserved, alive, buried };
+    static constexpr std::uint32_t generation_mask = (1u << 30) - 1;
 
     /// A free slot, reserved by this process for a newcomer. Throws ProcessError when all 4096 are taken.
     [[nodiscard]] seat reserve(seat parent);
@@ -52,6 +53,10 @@ public:
     /// `known_dead`: the caller has seen the end of that process; else it is looked up.
     [[nodiscard]] bool start_burial(seat place, bool known_dead) noexcept;
     void end_burial(seat place) noexcept;
+
+    /// Whether who sat there is no more: buried, or its process has ended. Reads a file if it isn't buried. Of the generation
+    /// only the bits in `mask` are compared: for seats that are written down where room is scarce.
+    [[nodiscard]] bool is_over(seat place, std::uint32_t mask = generation_mask) const noexcept;
 
     /// The seat that a slot holds now, unless it is free.
     [[nodiscard]] std::optional<seat> occupant(std::uint32_t slot) const noexcept;
@@ -79,8 +84,6 @@ private:
         std::uint32_t generation;
         pid_t pid;
     };
-    static constexpr std::uint32_t generation_mask = (1u << 30) - 1;
-
     static std::uint64_t encode(phase is, std::uint32_t generation, pid_t pid) noexcept {
         return static_cast<std::uint64_t>(is) | std::uint64_t{generation & generation_mask} << 2 |
                std::uint64_t{static_cast<std::uint32_t>(pid)} << 32;
@@ -135,6 +138,13 @@ inline bool members::is_dead(const member& who, const decoded& state) const noex
     if (state.pid == os::pid()) return false;
     if (state.is == phase::alive) return !os::is_alive(state.pid, who.start.load(std::memory_order_acquire));
     return os::start_time(state.pid) == 0;
+}
+
+inline bool members::is_over(seat place, std::uint32_t mask) const noexcept {
+    if (!place.valid()) return true;
+    const decoded now = decode(at(place.slot).state.load(std::memory_order_acquire));
+    if (now.is == phase::free || now.is == phase::buried || (now.generation & mask) != (place.generation & mask)) return true;
+    return is_dead(at(place.slot), now);
 }
 
 inline bool members::start_burial(seat place, bool known_dead) noexcept {

@@ -7,10 +7,13 @@
 #include <optional>
 
 #include <multiprocessing/config.hpp>
+#include <multiprocessing/memory/bell.hpp>
 #include <multiprocessing/memory/commons.hpp>
 #include <multiprocessing/memory/heap.hpp>
 #include <multiprocessing/memory/hints.hpp>
+#include <multiprocessing/memory/keeping.hpp>
 #include <multiprocessing/memory/members.hpp>
+#include <multiprocessing/memory/pins.hpp>
 
 namespace multiprocessing::memory {
 
@@ -29,25 +32,62 @@ using object_name = std::uint64_t;
 ///            too little: it is written before the holder's bit is set, and wiped after that was cleared.
 ///
 ///     free -> made_by(m) -> live -> unmade_by(m) -> free, generation + 1
-///                    \------------^
+///                |   \------------^     ^
+///                v                      |
+///             kept_by(object), spare_of(object)
+///
+/// An object may also belong to another one, which keeps it (keeping.hpp): then no member holds it, its keeper's end is its own,
+/// and a member takes it back, into made_by, before it reads or frees it. A spare one is kept for its memory alone. So what
+/// is between two hands always belongs to exactly one of them, by one word.
 ///
 /// | word             | who writes it                                             | a writer killed in between leaves |
 /// | ---------------- | --------------------------------------------------------- | --------------------------------- |
 /// | state            | by compare-and-swap; made_by/unmade_by only by that member | that member's undertaker goes on: back to free |
 /// | block            | who is in made_by or unmade_by                            | a block that is freed through it, or is somebody else's |
 /// | size             | who is in made_by                                         | nothing                           |
+/// | traits           | who is in made_by or holds it; 0 again before it is free  | nothing                           |
 /// | holders' bit     | the member, who gives it the object, or its undertaker     | a bit that the ledger knows of    |
 /// | ledger's bit     | the same                                                  | a bit too many                    |
+///
+/// A message on its way holds what it names by pins (pins.hpp), which nobody's ledger knows.
 ///
 /// Two members that let go at once may both see that nobody is left; the compare-and-swap to unmade_by decides. A bit is
 /// only ever set for somebody else while the setter holds the object itself, so nobody left means for ever.
 class records {
 public:
-    explicit records(commons& all) noexcept : all_(all), heap_(all) {}
+    explicit records(commons& all) noexcept : all_(all), heap_(all), pins_(all) {}
+
+    /// What there is to know of an object beside its block.
+    enum trait : std::uint64_t {
+        keeps_others = 1, ///< its block begins with a keeping
+        was_pinned = 2,   ///< pins may hold it, or have held it
+        has_pins = 4,     ///< it is a message that holds objects
+    };
 
     /// A new object with a block, in state made_by(maker) and held by it. Throws std::bad_alloc.
     /// One thread of a process at a time (handle.hpp), as for every function that changes this member's own ledger.
     [[nodiscard]] object_id make(seat maker, std::uint64_t bytes);
+
+    void add_traits(object_id id, std::uint64_t traits) noexcept;
+    /// `n` bells stand in its block, `offset` bytes from its beginning: the death of a member who held it disturbs who sleeps there.
+    void has_bells(object_id id, std::uint64_t offset, unsigned n) noexcept;
+
+    /// What `who` has made and not published is the keeper's from now on.
+    void keep(object_id id, object_id keeper, seat who, bool spare = false) noexcept;
+    /// Takes back what the keeper keeps, as if `who` had made it; no_object if it isn't there any more.
+    [[nodiscard]] object_id adopt(object_name name, object_id keeper, seat who, bool spare = false) noexcept;
+    [[nodiscard]] bool is_kept_by(object_name name, object_id keeper) const noexcept;
+    /// Who made `id` died or dawdles: the keeper has it now. For what is found through the keeper.
+    void keep_for_maker(object_id id, object_id keeper) noexcept;
+
+    /// A pin on an object that `who` holds, to be given to a message that `who` has made.
+    [[nodiscard]] pins::index pin(object_id target, seat who);
+    void pin_to(pins::index which, object_id message, seat who) noexcept;
+    /// The name of what a message's pin holds; 0 for a number that is none.
+    [[nodiscard]] object_name pinned_by(pins::index which, object_id message) const noexcept {
+        return pins_.target_of(which, message);
+    }
+    void unpin(pins::index which, seat who) noexcept;
 
     /// It has been constructed: from now on it dies with its last holder instead of with its maker.
     void publish(object_id id) noexcept;
@@ -71,31 +111,36 @@ public:
     [[nodiscard]] bool is_live(object_id id) const noexcept;
     [[nodiscard]] bool holds(object_id id, seat who) const noexcept;
     [[nodiscard]] std::uint64_t size_of(object_id id) const noexcept; ///< what was asked for
+    [[nodiscard]] std::uint64_t room_of(object_id id) const noexcept; ///< what its block has room for; 0 if it has none
     [[nodiscard]] void* payload(object_id id) const noexcept;         ///< nullptr if it has no block
     [[nodiscard]] bool payload_is_zero(object_id id) const noexcept;
     [[nodiscard]] std::uint64_t count() const noexcept; ///< objects that aren't free; looks at every record
 
 private:
-    enum class phase : std::uint32_t { free, made, live, unmade };
+    enum class phase : std::uint32_t { free, made, live, unmade, kept, spare };
 
     struct record {
         std::atomic<std::uint64_t> state;
         std::atomic<std::uint64_t> block;
         std::atomic<std::uint64_t> size;
-        std::uint64_t unused;
+        std::atomic<std::uint64_t> traits; // the number of bells << 8, their offset << 32
     };
     static_assert(sizeof(record) == 32);
 
     struct decoded {
         phase is;
-        std::uint32_t by;
+        std::uint32_t by; // a member's slot, or the keeper
         std::uint64_t generation;
     };
+    static constexpr unsigned by_bits = 26;
+    static_assert(layout::largest >> 16 <= std::uint64_t{1} << by_bits);
+
     static std::uint64_t encode(phase is, std::uint32_t by, std::uint64_t generation) noexcept {
-        return static_cast<std::uint64_t>(is) | std::uint64_t{by} << 2 | generation << 16;
+        return static_cast<std::uint64_t>(is) | std::uint64_t{by} << 3 | generation << (3 + by_bits);
     }
     static decoded decode(std::uint64_t state) noexcept {
-        return {static_cast<phase>(state & 3), static_cast<std::uint32_t>(state >> 2) & 0x3fff, state >> 16};
+        return {static_cast<phase>(state & 7), static_cast<std::uint32_t>(state >> 3) & ((1u << by_bits) - 1),
+                state >> (3 + by_bits)};
     }
 
     using word = std::atomic<std::uint64_t>;
@@ -111,7 +156,11 @@ private:
     void note(object_id id, seat who) noexcept;
     void strike(object_id id, seat who) noexcept;
     [[nodiscard]] bool held_by_nobody(object_id id) const noexcept;
-    void unmake(object_id id, std::uint64_t state) noexcept;
+    [[nodiscard]] bool nobody_left(object_id id) const noexcept;
+    void unmake(object_id id, std::uint64_t state, seat who) noexcept;
+    void unmake_if_alone(object_id id, std::uint64_t state, seat who) noexcept;
+    void free_what_is_kept_by(object_id keeper, seat who) noexcept;
+    void disturb(object_id id) noexcept;
 
     /// f(id) for everything in a member's ledger.
     template <typename F>
@@ -119,6 +168,7 @@ private:
 
     commons& all_;
     heap heap_;
+    pins pins_;
 };
 
 inline void records::note(object_id id, seat who) noexcept {
@@ -186,32 +236,154 @@ inline bool records::held_by_nobody(object_id id) const noexcept {
     return true;
 }
 
+// A share may move from a holder to a pin (a sender sets the pin, then lets go) and from a pin to a holder (a receiver holds,
+// then frees the pin), any number of times, while this looks at one after the other. If no pin was set between the
+// two looks at the version, then whatever pin there is at the look at the holders was there before at the look at the pins.
+inline bool records::nobody_left(object_id id) const noexcept {
+    for (;;) {
+        const std::uint64_t version = pins_.version();
+        if (!held_by_nobody(id)) return false;
+        if ((at(id).traits.load() & was_pinned) == 0) return true; // stood there before the first pin
+        if (pins_.target(name_of(id)) || !held_by_nobody(id)) return false;
+        if (pins_.version() == version) return true;
+    }
+}
+
+inline void records::unmake_if_alone(object_id id, std::uint64_t state, seat who) noexcept {
+    const decoded now = decode(state);
+    if (now.is != phase::live || !nobody_left(id)) return;
+    const std::uint64_t mine = encode(phase::unmade, who.slot, now.generation);
+    if (at(id).state.compare_exchange_strong(state, mine)) {
+        MULTIPROCESSING_STEP(record_unmaking);
+        unmake(id, mine, who);
+    }
+}
+
 inline void records::let_go(object_id id, seat who) noexcept {
     std::uint64_t state = at(id).state.load(); // before the bit is cleared: an older generation must not be unmade
     holders(id, who.slot / 64).fetch_and(~bit(who.slot));
     MULTIPROCESSING_STEP(record_let_go);
     const decoded now = decode(state);
     const bool began = (now.is == phase::made || now.is == phase::unmade) && now.by == who.slot;
-    if (began) {
-        unmake(id, state);
-    } else if (now.is == phase::live && held_by_nobody(id)) {
-        const std::uint64_t mine = encode(phase::unmade, who.slot, now.generation);
-        if (at(id).state.compare_exchange_strong(state, mine)) {
-            MULTIPROCESSING_STEP(record_unmaking);
-            unmake(id, mine);
-        }
-    }
+    if (began)
+        unmake(id, state, who);
+    else
+        unmake_if_alone(id, state, who);
     strike(id, who);
 }
 
-inline void records::unmake(object_id id, std::uint64_t state) noexcept {
+// Whatever it keeps is freed as by `who`, in whose ledger it stands meanwhile, so that an undertaker of his can go on.
+inline void records::free_what_is_kept_by(object_id keeper, seat who) noexcept {
+    const auto* const range = static_cast<const keeping*>(payload(keeper));
+    if (range == nullptr) return;
+    const std::uint64_t all = hints(all_.data(), all_.map().records).fresh();
+    for (object_id id = range->above.load(), end = range->below.load(); id < end && id < all; ++id) {
+        std::uint64_t state = at(id).state.load();
+        const decoded now = decode(state);
+        if ((now.is != phase::kept && now.is != phase::spare) || now.by != keeper) continue;
+        note(id, who);
+        const std::uint64_t mine = encode(phase::unmade, who.slot, now.generation);
+        if (at(id).state.compare_exchange_strong(state, mine)) unmake(id, mine, who);
+        strike(id, who);
+    }
+}
+
+inline void records::unmake(object_id id, std::uint64_t state, seat who) noexcept {
     record& r = at(id);
+    const std::uint64_t traits = r.traits.load();
+    if ((traits & keeps_others) != 0) free_what_is_kept_by(id, who);
+    if ((traits & has_pins) != 0) pins_.for_each_kept_by(id, [&](pins::index which) { unpin(which, who); });
     heap_.release(r.block.load(std::memory_order_acquire), id + 1);
     r.block.store(0);
     MULTIPROCESSING_STEP(record_without_block);
+    r.traits.store(0);
+    MULTIPROCESSING_STEP(record_without_traits);
     r.state.compare_exchange_strong(state, encode(phase::free, 0, decode(state).generation));
     MULTIPROCESSING_STEP(record_free);
     hints(all_.data(), all_.map().records).set(id);
+}
+
+inline void records::add_traits(object_id id, std::uint64_t traits) noexcept {
+    at(id).traits.fetch_or(traits);
+    MULTIPROCESSING_STEP(record_has_traits);
+}
+
+inline void records::has_bells(object_id id, std::uint64_t offset, unsigned n) noexcept {
+    add_traits(id, std::uint64_t{n & 0xff} << 8 | offset << 32);
+}
+
+inline void records::disturb(object_id id) noexcept {
+    const std::uint64_t traits = at(id).traits.load();
+    const std::uint64_t n = traits >> 8 & 0xff, offset = traits >> 32;
+    if (n == 0 || !is_live(id)) return;
+    auto* const begin = static_cast<std::byte*>(payload(id));
+    if (begin == nullptr || offset % alignof(bell) != 0 || offset + n * sizeof(bell) > size_of(id)) return;
+    for (std::uint64_t i = 0; i < n; ++i) reinterpret_cast<bell*>(begin + offset)[i].disturb();
+}
+
+inline void records::keep(object_id id, object_id keeper, seat who, bool spare) noexcept {
+    static_cast<keeping*>(payload(keeper))->cover(id);
+    std::uint64_t state = at(id).state.load();
+    const decoded now = decode(state);
+    if (now.is == phase::made && now.by == who.slot) {
+        at(id).state.compare_exchange_strong(state, encode(spare ? phase::spare : phase::kept, keeper, now.generation));
+        MULTIPROCESSING_STEP(record_kept);
+    }
+    holders(id, who.slot / 64).fetch_and(~bit(who.slot));
+    strike(id, who);
+}
+
+inline void records::keep_for_maker(object_id id, object_id keeper) noexcept {
+    static_cast<keeping*>(payload(keeper))->cover(id);
+    std::uint64_t state = at(id).state.load();
+    const decoded now = decode(state);
+    if (now.is != phase::made) return;
+    at(id).state.compare_exchange_strong(state, encode(phase::kept, keeper, now.generation));
+    MULTIPROCESSING_STEP(record_kept);
+}
+
+inline bool records::is_kept_by(object_name name, object_id keeper) const noexcept {
+    const object_id id = static_cast<object_id>(name) - 1;
+    if (id >= all_.map().max_objects()) return false;
+    const std::uint64_t state = at(id).state.load(std::memory_order_acquire);
+    const decoded now = decode(state);
+    return now.is == phase::kept && now.by == keeper && (now.generation << 32 | (id + 1)) == name;
+}
+
+inline object_id records::adopt(object_name name, object_id keeper, seat who, bool spare) noexcept {
+    const object_id id = static_cast<object_id>(name) - 1;
+    if (id >= all_.map().max_objects()) return no_object;
+    std::uint64_t state = at(id).state.load(std::memory_order_acquire);
+    const decoded now = decode(state);
+    if (now.is != (spare ? phase::spare : phase::kept) || now.by != keeper || (now.generation << 32 | (id + 1)) != name)
+        return no_object;
+    note(id, who);
+    const bool mine = at(id).state.compare_exchange_strong(state, encode(phase::made, who.slot, now.generation));
+    MULTIPROCESSING_STEP(record_adopted);
+    if (!mine) strike(id, who);
+    return mine ? id : no_object;
+}
+
+inline pins::index records::pin(object_id target, seat who) {
+    add_traits(target, was_pinned);
+    return pins_.make(who.slot, name_of(target));
+}
+
+inline void records::pin_to(pins::index which, object_id message, seat who) noexcept {
+    add_traits(message, has_pins);
+    pins_.keep(which, who.slot, message);
+}
+
+inline void records::unpin(pins::index which, seat who) noexcept {
+    const object_name name = pins_.target_of(which);
+    const object_id target = name == 0 ? no_object : find(name);
+    // It may be the last who holds it. Should `who` die after the next step, his undertaker finds the object in his ledger.
+    if (target != no_object) note(target, who);
+    pins_.free(which);
+    if (target == no_object) return;
+    const std::uint64_t state = at(target).state.load();
+    if (name_of(target) == name) unmake_if_alone(target, state, who);
+    if (!holds(target, who)) strike(target, who);
 }
 
 template <typename F>
@@ -231,6 +403,8 @@ inline void records::inherit(seat from, seat to) noexcept {
 }
 
 inline void records::let_go_of_all(seat dead) noexcept {
+    for_each_noted(dead, [&](object_id id) { disturb(id); });
+    pins_.for_each_made_by(dead.slot, [&](pins::index which) { unpin(which, dead); });
     for_each_noted(dead, [&](object_id id) { let_go(id, dead); });
 }
 
@@ -255,6 +429,10 @@ inline std::uint64_t records::size_of(object_id id) const noexcept {
     const std::uint64_t room = heap_.size_at(at(id).block.load(std::memory_order_acquire));
     const std::uint64_t size = at(id).size.load(std::memory_order_acquire);
     return size < room ? size : room;
+}
+
+inline std::uint64_t records::room_of(object_id id) const noexcept {
+    return id < all_.map().max_objects() ? heap_.size_at(at(id).block.load(std::memory_order_acquire)) : 0;
 }
 
 inline void* records::payload(object_id id) const noexcept {

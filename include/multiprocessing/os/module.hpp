@@ -50,6 +50,9 @@ inline const void* resolve(const place& where);
 /// the start. Takes no lock after its first call.
 inline bool in_executable(const void* code) noexcept;
 
+/// The build id of the program; remembered.
+inline const std::string& build_id();
+
 /// A number that changes whenever a module is loaded or unloaded.
 inline std::uint64_t modules_loaded() noexcept;
 
@@ -187,6 +190,18 @@ inline bool in_executable(const void* code) noexcept {
     }
     const auto asked = reinterpret_cast<detail::address>(code);
     return asked >= detail::program_begin.load(std::memory_order_relaxed) && asked < end;
+}
+
+inline const std::string& build_id() {
+    static const std::string& id = *new std::string([] {
+        std::string found;
+        detail::each_module([&](const dl_phdr_info& program) {
+            found = detail::build_id_of(program);
+            return true; // the first one is the program
+        });
+        return found;
+    }());
+    return id;
 }
 
 inline std::uint64_t modules_loaded() noexcept {

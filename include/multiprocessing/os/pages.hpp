@@ -26,6 +26,11 @@ inline void resize_file(int fd, std::uint64_t bytes) {
     return static_cast<std::uint64_t>(about.st_size);
 }
 
+/// The next read, by whoever has the file, begins at its beginning.
+inline void rewind(int fd) {
+    if (::lseek(fd, 0, SEEK_SET) != 0) throw_errno("cannot go back to the beginning of descriptor {}", fd);
+}
+
 /// How much memory the pages of a memory file take now.
 [[nodiscard]] inline std::uint64_t resident_bytes(int fd) {
     struct stat about {};

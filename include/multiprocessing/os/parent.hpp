@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <ctime> // nanosleep
 
 #include <sys/syscall.h>
@@ -13,10 +14,12 @@
 #include <multiprocessing/os/descriptor.hpp>
 #include <multiprocessing/os/error.hpp>
 #include <multiprocessing/os/poll.hpp>
+#include <multiprocessing/os/self.hpp>
 
 namespace multiprocessing::os {
 
-/// Whether the process that forked this one still runs, and waiting for its end.
+/// Whether the process that started this one still runs, and waiting for its end. `started`: its os::start_time, if another
+/// process forked this one on its behalf; 0, if it did so itself.
 ///
 ///     const os::parent creator(pid);                            // os::pid() as the parent saw it
 ///     creator.wait(os::deadline::never());
@@ -29,7 +32,7 @@ namespace multiprocessing::os {
 /// - Errors: std::system_error when there is no free descriptor.
 class parent {
 public:
-    explicit parent(pid_t pid);
+    explicit parent(pid_t pid, std::uint64_t started = 0);
 
     [[nodiscard]] pid_t pid() const noexcept { return pid_; }
     [[nodiscard]] bool is_alive() const { return !wait(deadline::after(std::chrono::nanoseconds::zero())); }
@@ -39,16 +42,18 @@ public:
 
 private:
     pid_t pid_;
+    std::uint64_t started_;
     descriptor pidfd_; // none: it has ended
 };
 
 #if !MULTIPROCESSING_PORTABLE()
 
-inline parent::parent(pid_t pid) : pid_(pid), pidfd_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))) {
+inline parent::parent(pid_t pid, std::uint64_t started)
+    : pid_(pid), started_(started), pidfd_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))) {
     if (!pidfd_ && errno != ESRCH) throw_errno("cannot watch the parent process {}", pid);
-    // Another process may have got its number before the pidfd was opened. If it is our parent still, after that, it
-    // was then.
-    if (::getppid() != pid) pidfd_.reset();
+    // Another process may have got its number before the pidfd was opened. If it is our parent still, or started when it did,
+    // after that, it was then.
+    if (started_ != 0 ? start_time(pid) != started_ : ::getppid() != pid) pidfd_.reset();
 }
 
 inline bool parent::wait(const deadline& until) const {
@@ -57,10 +62,10 @@ inline bool parent::wait(const deadline& until) const {
 
 #else
 
-inline parent::parent(pid_t pid) : pid_(pid) {}
+inline parent::parent(pid_t pid, std::uint64_t started) : pid_(pid), started_(started) {}
 
 inline bool parent::wait(const deadline& until) const {
-    while (::getppid() == pid_) {
+    while (started_ != 0 ? os::is_alive(pid_, started_) : ::getppid() == pid_) {
         if (until.passed()) return false;
         const timespec moment{0, 5'000'000};
         ::nanosleep(&moment, nullptr); // EINTR: looks again at once

@@ -17,6 +17,7 @@
 
 #include <fcntl.h>     // open
 #include <pthread.h>   // pthread_atfork
+#include <sys/stat.h>  // stat
 #include <sys/types.h> // pid_t
 #include <unistd.h>    // getpid, read, readlink
 
@@ -33,6 +34,12 @@ inline pid_t pid() noexcept;
 
 /// Path of the program that runs. " (deleted)" follows when it was replaced since; /proc/self/exe still starts it then.
 inline const std::string& executable();
+
+/// A path that runs this very program, even when it was replaced or deleted since.
+inline std::string own_program();
+
+/// The process that gets to know of this one's end.
+inline pid_t kernel_parent() noexcept { return ::getppid(); }
 
 /// Threads of this process, those of a sanitizer included.
 inline std::size_t thread_count() noexcept;
@@ -160,6 +167,18 @@ inline const std::string& executable() {
             known = found.release();
     }
     return *known;
+}
+
+inline std::string own_program() {
+#if MULTIPROCESSING_LINUX()
+    // By its path as long as that leads there: lists of processes show the name of what was run.
+    struct stat runs{}, stands{};
+    const bool same = ::stat("/proc/self/exe", &runs) == 0 && ::stat(executable().c_str(), &stands) == 0 &&
+                      runs.st_dev == stands.st_dev && runs.st_ino == stands.st_ino;
+    return same ? executable() : "/proc/self/exe";
+#else
+    return executable();
+#endif
 }
 
 inline std::size_t thread_count() noexcept {

@@ -33,6 +33,9 @@ inline std::size_t read_stack(std::span<const void*> into, const void* until = n
 /// "0x7f0012345678" for what lies in no module. For whoever wants the line: `addr2line -Cfie /opt/app 0x4711`.
 inline std::string describe_code(const void* code);
 
+/// The same for code in a module that needn't be loaded here.
+inline std::string describe_place(const std::string& module, std::uint64_t offset);
+
 /// The symbol that holds this code, as the linker spells it; empty where it isn't known.
 inline std::string_view linker_name(const void* code);
 
@@ -53,10 +56,11 @@ inline _Unwind_Reason_Code read_frame(_Unwind_Context* frame, void* context) {
     // The stack grows downwards: what called a frame stands above it.
     if (reading.until != nullptr && _Unwind_GetCFA(frame) > reinterpret_cast<std::uintptr_t>(reading.until))
         return _URC_END_OF_STACK;
-    const auto at = _Unwind_GetIP(frame);
+    int is_exact = 0; // where a signal struck
+    const auto at = _Unwind_GetIPInfo(frame, &is_exact);
     if (at == 0) return _URC_END_OF_STACK;
     // Return addresses lie behind the call, perhaps already in the next function: one byte before is in the call.
-    reading.into[reading.taken++] = reinterpret_cast<const void*>(at - 1);
+    reading.into[reading.taken++] = reinterpret_cast<const void*>(is_exact != 0 ? at : at - 1);
     return _URC_NO_REASON;
 }
 
@@ -79,6 +83,16 @@ inline code_place find_code(const void* code) {
     return place;
 }
 
+inline std::string describe(const code_place& found) {
+    if (found.function.name.empty()) return fmt::format("{}+{:#x}", found.module, found.offset);
+    int status = 0;
+    const std::unique_ptr<char, void (*)(void*)> readable(
+        ::abi::__cxa_demangle(std::string(found.function.name).c_str(), nullptr, nullptr, &status),
+        [](void* text) { std::free(text); });
+    return fmt::format("{}+{:#x} in {}", readable ? readable.get() : found.function.name,
+                       found.offset - found.function.offset, found.module);
+}
+
 inline bool is_part_of_a_throw(std::string_view name) {
     return name == "__cxa_throw" || name == "__cxa_rethrow" || name == "_ZSt17rethrow_exceptionNSt15__exception_ptr13exception_ptrE";
 }
@@ -98,13 +112,11 @@ inline std::string_view linker_name(const void* code) {
 inline std::string describe_code(const void* code) {
     const detail::code_place found = detail::find_code(code);
     if (found.module.empty()) return fmt::format("{:#x}", reinterpret_cast<std::uintptr_t>(code));
-    if (found.function.name.empty()) return fmt::format("{}+{:#x}", found.module, found.offset);
-    int status = 0;
-    const std::unique_ptr<char, void (*)(void*)> readable(
-        ::abi::__cxa_demangle(std::string(found.function.name).c_str(), nullptr, nullptr, &status),
-        [](void* text) { std::free(text); });
-    return fmt::format("{}+{:#x} in {}", readable ? readable.get() : found.function.name,
-                       found.offset - found.function.offset, found.module);
+    return detail::describe(found);
+}
+
+inline std::string describe_place(const std::string& module, std::uint64_t offset) {
+    return detail::describe({module, offset, find_symbol(module, offset)});
 }
 
 inline std::string describe_calls(std::span<const void* const> calls) {

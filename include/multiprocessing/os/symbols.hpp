@@ -37,20 +37,38 @@ struct symbol {
 /// - Threads: any. Not in a signal handler.
 inline symbol find_symbol(const std::string& path, std::uint64_t offset);
 
+/// The same in a signal handler: takes no lock and no memory, and is slower, for it reads the file again.
+inline symbol find_symbol_in_handler(const char* path, std::uint64_t offset) noexcept;
+
 namespace detail {
 
 /// The functions of one file. Nothing in the file is believed before it was compared with its size.
-class symbol_table {
+class symbol_file {
 public:
-    explicit symbol_table(const std::string& path) noexcept;
-    [[nodiscard]] symbol find(std::uint64_t offset) const noexcept;
+    explicit symbol_file(const char* path) noexcept;
+    symbol_file(const symbol_file&) = delete;
+    symbol_file& operator=(const symbol_file&) = delete;
 
-private:
     struct function {
         std::uint64_t begin;
         std::uint64_t size;
-        std::uint32_t name; // where in names_
+        std::uint32_t name; // where among the names
     };
+    /// visit(function) for each.
+    template <typename Visit>
+    void each_function(Visit visit) noexcept(noexcept(visit(function{})));
+
+    /// Points into the file, which stays mapped unless it is given back.
+    [[nodiscard]] std::string_view name_of(const function& which) const noexcept {
+        const char* const name = reinterpret_cast<const char*>(names_.data()) + which.name;
+        return {name, ::strnlen(name, names_.size() - which.name)};
+    }
+    void give_back() noexcept {
+        if (!file_.empty()) ::munmap(const_cast<std::byte*>(file_.data()), file_.size());
+        file_ = names_ = {};
+    }
+
+private:
 
     template <typename T>
     [[nodiscard]] bool get(std::uint64_t at, T& into) const noexcept {
@@ -62,30 +80,32 @@ private:
         if (header.sh_offset > file_.size() || header.sh_size > file_.size() - header.sh_offset) return {};
         return file_.subspan(header.sh_offset, header.sh_size);
     }
-    void read();
-
-    std::span<const std::byte> file_; // stays mapped: names point into it
+    std::span<const std::byte> file_;
     std::span<const std::byte> names_;
-    std::vector<function> functions_; // in order
 };
 
-inline symbol_table::symbol_table(const std::string& path) noexcept {
-    const descriptor file(retry([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
+/// One that is asked often.
+class symbol_table {
+public:
+    explicit symbol_table(const std::string& path) noexcept;
+    [[nodiscard]] symbol find(std::uint64_t offset) const noexcept;
+
+private:
+    symbol_file file_;
+    std::vector<symbol_file::function> functions_; // in order
+};
+
+inline symbol_file::symbol_file(const char* path) noexcept {
+    const descriptor file(retry([&] { return ::open(path, O_RDONLY | O_CLOEXEC); }));
     struct stat about{};
     if (!file || ::fstat(file.get(), &about) == -1 || about.st_size <= 0) return;
     const auto size = static_cast<std::size_t>(about.st_size);
     void* const bytes = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
-    if (bytes == MAP_FAILED) return;
-    file_ = {static_cast<const std::byte*>(bytes), size};
-    try {
-        read();
-    } catch (...) { // no memory: no names
-        functions_.clear();
-    }
-    if (functions_.empty()) ::munmap(bytes, size);
+    if (bytes != MAP_FAILED) file_ = {static_cast<const std::byte*>(bytes), size};
 }
 
-inline void symbol_table::read() {
+template <typename Visit>
+void symbol_file::each_function(Visit visit) noexcept(noexcept(visit(function{}))) {
     ElfW(Ehdr) elf;
     if (!get(0, elf) || std::memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0 || elf.e_shentsize != sizeof(ElfW(Shdr))) return;
     for (std::uint64_t i = 0; i < elf.e_shnum; ++i) {
@@ -99,20 +119,28 @@ inline void symbol_table::read() {
             ElfW(Sym) each;
             std::memcpy(&each, table.data() + at, sizeof each);
             if ((each.st_info & 0xf) == STT_FUNC && each.st_shndx != SHN_UNDEF && each.st_name < names_.size())
-                functions_.push_back({each.st_value, each.st_size, each.st_name});
+                visit(function{each.st_value, each.st_size, each.st_name});
         }
     }
-    std::sort(functions_.begin(), functions_.end(), [](const function& a, const function& b) { return a.begin < b.begin; });
+}
+
+inline symbol_table::symbol_table(const std::string& path) noexcept : file_(path.c_str()) {
+    try {
+        file_.each_function([this](const symbol_file::function& each) { functions_.push_back(each); });
+        std::sort(functions_.begin(), functions_.end(), [](const auto& a, const auto& b) { return a.begin < b.begin; });
+    } catch (...) { // no memory: no names
+        functions_.clear();
+    }
+    if (functions_.empty()) file_.give_back();
 }
 
 inline symbol symbol_table::find(std::uint64_t offset) const noexcept {
     auto after = std::upper_bound(functions_.begin(), functions_.end(), offset,
-                                  [](std::uint64_t value, const function& each) { return value < each.begin; });
+                                  [](std::uint64_t value, const auto& each) { return value < each.begin; });
     if (after == functions_.begin()) return {};
-    const function& found = *--after;
+    const auto& found = *--after;
     if (offset - found.begin >= found.size) return {};
-    const char* const name = reinterpret_cast<const char*>(names_.data()) + found.name;
-    return {std::string_view(name, ::strnlen(name, names_.size() - found.name)), found.begin};
+    return {file_.name_of(found), found.begin};
 }
 
 } // namespace detail
@@ -127,6 +155,15 @@ inline symbol find_symbol(const std::string& path, std::uint64_t offset) {
     auto& table = tables[path];
     if (!table) table = std::make_unique<detail::symbol_table>(path);
     return table->find(offset);
+}
+
+inline symbol find_symbol_in_handler(const char* path, std::uint64_t offset) noexcept {
+    detail::symbol_file file(path); // stays mapped, for the name that is returned: the process ends
+    symbol found;
+    file.each_function([&](const detail::symbol_file::function& each) noexcept {
+        if (offset >= each.begin && offset - each.begin < each.size) found = {file.name_of(each), each.begin};
+    });
+    return found;
 }
 
 } // namespace multiprocessing::os

@@ -260,13 +260,6 @@ TEST_CASE("calls in the wrong state say which rule was broken", "[process]") {
     REQUIRE(me.is_alive());
 }
 
-TEST_CASE("other start methods are refused with a sentence", "[process]") {
-    REQUIRE_THROWS_WITH(mp::Process({.start_method = mp::StartMethod::spawn}, [] {}),
-                        testing::contains("'spawn' isn't there yet"));
-    REQUIRE_THROWS_AS(mp::Process({.start_method = mp::StartMethod::forkserver}, [] {}), mp::NotPortableError);
-    REQUIRE_NOTHROW(mp::Process({.start_method = mp::StartMethod::fork}, [] {}));
-}
-
 TEST_CASE("a process can't join, ask or signal one that isn't its child", "[process]") {
     mp::Process sibling({.daemon = true}, sleep_for_ever);
     sibling.start();

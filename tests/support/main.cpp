@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <multiprocessing/config.hpp>
+#include <multiprocessing/process/spawn.hpp>
 
 #include "support/census.hpp"
 #include "support/watchdog.hpp"
@@ -68,6 +69,7 @@ CATCH_REGISTER_LISTENER(around_each_case)
 } // namespace
 
 int main(int argc, char** argv) {
+    multiprocessing::freeze_support(argc, argv);
     testing::examine_if_asked(argc, argv);
 #if MULTIPROCESSING_THREAD_SANITIZER()
     std::thread([] {}).join(); // with the first thread it starts one of its own, which is nobody's fault

@@ -12,6 +12,7 @@
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/os/child.hpp>
 #include <multiprocessing/os/conditions.hpp>
+#include <multiprocessing/os/crash.hpp>
 #include <multiprocessing/os/self.hpp>
 #include <multiprocessing/os/throw_site.hpp>
 #include <multiprocessing/os/type_name.hpp>
@@ -20,7 +21,7 @@
 
 namespace multiprocessing::process {
 
-/// A new process becomes what its terms say. What is urgent has been done by then: its start method has it die with its
+/// A new process becomes what its terms say, and tells its crashes from now on. What is urgent has been done by then: its start method has it die with its
 /// parent, and gave it its seat in the family.
 ///
 /// - Python: the first half of `BaseProcess._bootstrap`.
@@ -111,6 +112,7 @@ inline void arrive(const launch& terms, lineage::ancestor parent) {
     lineage::here().become(terms, std::move(parent));
     if (terms.ignore_interrupts) std::signal(SIGINT, SIG_IGN);
     os::detach_stdin();
+    os::tell_crashes();
 }
 
 template <typename Body>

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csignal> // SIGTERM, SIGKILL
 #include <cstddef> // std::byte
+#include <cstdint>
 #include <cstdlib> // std::atexit
 #include <exception>
 #include <mutex> // std::unique_lock
@@ -43,6 +44,7 @@ public:
 
     struct ancestor {
         pid_t pid = 0;
+        std::uint64_t started = 0; ///< os::start_time; 0: it is the parent in the kernel's eyes too
         std::string name;
     };
 

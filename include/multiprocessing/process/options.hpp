@@ -22,7 +22,7 @@ struct ProcessOptions {
     std::string name = {};
     /// Whether it ends with its maker. None: as its maker itself.
     std::optional<bool> daemon = {};
-    /// None: the default. Fork is the only one today; another is refused.
+    /// None: the one that set_start_method() chose, else fork.
     std::optional<StartMethod> start_method = {};
     /// The processors that it may run on; empty: those of its maker.
     std::vector<int> affinity = {};

@@ -23,7 +23,7 @@ namespace multiprocessing {
 class ParentProcess {
 public:
     explicit ParentProcess(process::lineage::ancestor who)
-        : name_(std::move(who.name)), process_(std::make_shared<const os::parent>(who.pid)) {}
+        : name_(std::move(who.name)), process_(std::make_shared<const os::parent>(who.pid, who.started)) {}
 
     /// As it was when it started this one.
     [[nodiscard]] const std::string& name() const noexcept { return name_; }

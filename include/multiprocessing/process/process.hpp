@@ -26,11 +26,15 @@
 #include <multiprocessing/os/self.hpp>
 #include <multiprocessing/os/type_name.hpp>
 #include <multiprocessing/process/fork.hpp>
+#include <multiprocessing/process/forkserver.hpp>
 #include <multiprocessing/process/launch.hpp>
 #include <multiprocessing/process/lineage.hpp>
 #include <multiprocessing/process/options.hpp>
 #include <multiprocessing/process/running.hpp>
+#include <multiprocessing/process/spawn.hpp>
 #include <multiprocessing/process/start_method.hpp>
+#include <multiprocessing/serial/archive.hpp>
+#include <multiprocessing/serial/callable.hpp>
 
 namespace multiprocessing {
 
@@ -40,6 +44,8 @@ namespace process {
 struct task {
     virtual ~task() = default;
     virtual void operator()() = 0;
+    /// For a process that isn't a copy of this one; NotPortableError when it can't be told.
+    [[nodiscard]] virtual serial::message packed() const = 0;
 };
 
 template <typename... Parts>
@@ -49,6 +55,10 @@ struct task_of final : task {
 
     void operator()() override {
         std::apply([](Parts&... each) { static_cast<void>(std::invoke(std::move(each)...)); }, parts);
+    }
+
+    [[nodiscard]] serial::message packed() const override {
+        return std::apply([](const Parts&... each) { return serial::pack_call(each...); }, parts);
     }
 
     std::tuple<Parts...> parts;
@@ -88,7 +98,9 @@ concept Target = !std::derived_from<std::remove_cvref_t<F>, Process> &&
 ///   if the program called sync_with_stdio(false), must be flushed by the target.
 /// - When it dies: exitcode() says how; the objects it held are released. When its parent dies, a daemonic process
 ///   ends with it, any other goes on.
-/// - Start methods: fork.
+/// - Start methods: by fork any target with any arguments, and any derived class. By spawn and forkserver a target that means the
+///   same in another process (a function, a captureless lambda, a functor with Serializable members, mp::bind) with
+///   Serializable arguments; else start() throws NotPortableError, which says what to do.
 /// - Errors: ValueError for a call in the wrong state, std::system_error when it can't be started: then it can be
 ///   tried again.
 class Process {
@@ -166,6 +178,7 @@ private:
     void require_open() const;
     [[nodiscard]] bool is_here() const noexcept { return maker_ == os::pid(); }
     const process::running& child_to(std::string_view verb) const;
+    [[nodiscard]] serial::message packed() const;
 
     ProcessOptions options_; // its name is empty until somebody gives one: the default depends on the dynamic type
     std::string number_;
@@ -202,7 +215,6 @@ Process::Process(ProcessOptions options, F&& target, Args&&... args) : Process(s
 }
 
 inline Process::Process(ProcessOptions options) : options_(std::move(options)) {
-    process::require_available(options_.start_method);
     process::lineage& mine = process::lineage::here();
     number_ = mine.next_number();
     daemon_ = options_.daemon.value_or(mine.is_daemon());
@@ -269,16 +281,31 @@ inline void Process::start() {
                                          .nice = options_.nice,
                                          .env = options_.env,
                                          .cwd = options_.cwd}};
-    child_ = process::start_by_fork(std::move(terms), [this] {
-        stage_ = stage::current;
-        maker_ = os::pid();
-        run();
-        target_.reset(); // whatever the destructors of the arguments do, such as flushing a file, is part of its work
-        return 0;
-    });
+    switch (process::method_for(options_.start_method)) {
+    case StartMethod::fork:
+        child_ = process::start_by_fork(std::move(terms), [this] {
+            stage_ = stage::current;
+            maker_ = os::pid();
+            run();
+            target_.reset(); // whatever the destructors of the arguments do, such as flushing a file, is part of its work
+            return 0;
+        });
+        break;
+    case StartMethod::spawn: child_ = process::start_by_spawn(std::move(terms), packed()); break;
+    case StartMethod::forkserver: child_ = process::start_by_forkserver(std::move(terms), packed()); break;
+    }
     options_.name = child_.name();
     stage_ = stage::started;
     target_.reset();
+}
+
+inline serial::message Process::packed() const {
+    if (!target_ || typeid(*this) != typeid(Process))
+        throw NotPortableError(fmt::format("a {} can't be started by {}: what its run() needs can't be taken out of it; start it by "
+                                           "fork, or make a Process of a function and its arguments",
+                                           os::short_type_name(typeid(*this)),
+                                           to_string(process::method_for(options_.start_method))));
+    return target_->packed();
 }
 
 inline bool Process::is_alive() const {

@@ -160,6 +160,11 @@ inline int lost_exitcode(pid_t pid) noexcept {
 
 inline constinit std::atomic<bool> threads_warned_of{false};
 
+inline int unreported_exitcode(pid_t pid) noexcept {
+    log(log_level::warning, "whoever forked process {} for this one has died: its exit code is lost, 255 stands for it", pid);
+    return 255;
+}
+
 /// Looks before each fork until it was said, which costs a twentieth of the fork.
 inline void warn_of_threads() noexcept {
     if (threads_warned_of.load(std::memory_order_relaxed) || log_level::warning < level()) return;
@@ -224,7 +229,7 @@ inline std::optional<int> child::reported_exitcode() {
     if (read_all(report_.get(), std::as_writable_bytes(std::span(&code, 1))) == sizeof code)
         exitcode_ = code;
     else
-        exitcode_ = detail::lost_exitcode(pid_);
+        exitcode_ = detail::unreported_exitcode(pid_);
     report_.reset();
     return exitcode_;
 }

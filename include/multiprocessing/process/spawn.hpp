@@ -70,8 +70,12 @@ inline constexpr std::string_view spawned_word = "--multiprocessing-spawn";
 inline constexpr int passport_fd = 4;
 inline constexpr int handed_fd = 5;
 
-/// Null: this program. Those that were set before are kept: somebody may be reading them.
-inline constinit std::atomic<const std::string*> executable_to_spawn{nullptr};
+/// None of them is ever freed, since somebody may be reading it: each keeps the one before it.
+struct chosen_executable {
+    std::string path; // empty: this program
+    const chosen_executable* before;
+};
+inline constinit std::atomic<const chosen_executable*> executable_to_spawn{nullptr};
 
 /// What the program is run by, and what it is called.
 struct program_name {
@@ -79,8 +83,8 @@ struct program_name {
     std::string shown;
 };
 inline program_name program_to_spawn() {
-    const std::string* const chosen = executable_to_spawn.load(std::memory_order_acquire);
-    if (chosen != nullptr) return {*chosen, *chosen};
+    const chosen_executable* const chosen = executable_to_spawn.load(std::memory_order_acquire);
+    if (chosen != nullptr && !chosen->path.empty()) return {chosen->path, chosen->path};
     // What runs, and not what stands where it stood: it may have been replaced, moved or deleted.
     return {os::own_program(), os::executable()};
 }
@@ -148,6 +152,7 @@ inline void multiprocessing::freeze_support(int argc, char** argv) {
 }
 
 inline void multiprocessing::set_executable(std::string path) {
-    process::detail::executable_to_spawn.store(path.empty() ? nullptr : new std::string(std::move(path)),
-                                               std::memory_order_release);
+    auto& current = process::detail::executable_to_spawn;
+    auto* const chosen = new process::detail::chosen_executable{std::move(path), current.load(std::memory_order_relaxed)};
+    while (!current.compare_exchange_weak(chosen->before, chosen, std::memory_order_acq_rel)) {}
 }

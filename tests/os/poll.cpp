@@ -258,3 +258,14 @@ TEMPLATE_TEST_CASE("a moved doorbell is the same bell", "[os][poll]", portable_b
     moved.ring();
     REQUIRE(os::wait_readable(number, now()));
 }
+
+TEMPLATE_TEST_CASE("a doorbell can be made again of its descriptors", "[os][poll]", portable_back_end, native_back_end) {
+    typename TestType::doorbell bell;
+    std::vector<os::descriptor> handed;
+    for (const int fd : bell.descriptors()) handed.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    typename TestType::doorbell same(std::move(handed));
+    same.ring();
+    CHECK(os::wait_readable(bell.fd(), os::deadline::after(0ns)));
+    bell.silence();
+    CHECK_FALSE(os::wait_readable(same.fd(), os::deadline::after(0ns)));
+}

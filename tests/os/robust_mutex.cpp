@@ -245,6 +245,7 @@ TEST_CASE("a thread that ends with it is noticed as well", "[os][robust_mutex]")
 }
 
 TEST_CASE("it stands beside the C library's robust mutexes, locked and unlocked in any order", "[os][robust_mutex]") {
+    if (MULTIPROCESSING_THREAD_SANITIZER()) return; // it reports that the order changes, which is the point
     struct state {
         std::array<os::robust_mutex, 3> ours;
         std::array<pthread_mutex_t, 3> theirs;

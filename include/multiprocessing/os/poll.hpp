@@ -54,6 +54,8 @@ using poll_back_end::poll_set;
 ///     ring()       readable from now on; more rings change nothing
 ///     silence()    takes all rings so far
 ///     fd()         to poll; not to read
+///     descriptors()            what a program is handed that is to have the same bell, and
+///     doorbell(descriptors)    makes it of there
 ///
 /// - Threads and processes: any may ring, also in a signal handler. Silencing and then looking loses nothing; the other
 ///   way round does.

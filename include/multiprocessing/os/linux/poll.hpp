@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility> // std::move
+#include <vector>
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -72,6 +74,9 @@ public:
     }
 
     [[nodiscard]] int fd() const noexcept { return bell_.get(); }
+
+    explicit doorbell(std::vector<descriptor>&& handed) : bell_(std::move(handed.at(0))) {}
+    [[nodiscard]] std::vector<int> descriptors() const { return {bell_.get()}; }
 
 private:
     descriptor bell_;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility> // std::move
 #include <vector>
 
 #include <fcntl.h> // fcntl, O_NONBLOCK
@@ -100,6 +101,9 @@ public:
     }
 
     [[nodiscard]] int fd() const noexcept { return ends_.read.get(); }
+
+    explicit doorbell(std::vector<descriptor>&& handed) : ends_{std::move(handed.at(0)), std::move(handed.at(1))} {}
+    [[nodiscard]] std::vector<int> descriptors() const { return {ends_.read.get(), ends_.write.get()}; }
 
 private:
     pipe_ends ends_;

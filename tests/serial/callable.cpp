@@ -295,7 +295,7 @@ TEST_CASE("what can't be sent says what to do", "[serial][callable]") {
     CHECK_THROWS_WITH(serial::pack_call(capturing), contains("a lambda with captures") && contains("by fork") && contains("mp::bind(f, args...)"));
     CHECK_THROWS_WITH(serial::pack_call([&local] { ++local; }), contains("a lambda with captures"));
     CHECK_THROWS_WITH(serial::pack_call(std::function<void(int)>(&plain), 3),
-                      contains("std::function<void(int)>") && contains("doesn't say what is in it"));
+                      contains("std::function<void") && contains("doesn't say what is in it"));
     CHECK_THROWS_WITH(serial::pack_call(opaque()), contains("opaque") && contains("a raw pointer means nothing"));
     CHECK_THROWS_WITH(serial::pack_call([](int, int*) {}, 1, &local),
                       contains("argument 2, of type int*") && contains("a raw pointer means nothing in another process"));

@@ -23,7 +23,8 @@ public:
     explicit bound(std::in_place_t, Given&&... given) : parts_(std::forward<Given>(given)...) {}
 
     template <typename... More>
-        requires std::is_invocable_v<decltype(detail::unwrap(std::declval<F&>())), decltype(detail::unwrap(std::declval<Args&>()))..., More...>
+        requires std::is_invocable_v<decltype(detail::unwrap(std::declval<F&>())),
+                                     decltype(detail::unwrap(std::declval<Args&>()))..., More...>
     decltype(auto) operator()(More&&... more) & {
         return call(parts_, std::forward<More>(more)...);
     }
@@ -34,7 +35,8 @@ public:
         return call(parts_, std::forward<More>(more)...);
     }
     template <typename... More>
-        requires std::is_invocable_v<decltype(detail::unwrap(std::declval<F>())), decltype(detail::unwrap(std::declval<Args>()))..., More...>
+        requires std::is_invocable_v<decltype(detail::unwrap(std::declval<F>())),
+                                     decltype(detail::unwrap(std::declval<Args>()))..., More...>
     decltype(auto) operator()(More&&... more) && {
         return call(std::move(parts_), std::forward<More>(more)...);
     }
@@ -78,8 +80,9 @@ struct codec<bound<F, Args...>> {
 ///     pool.map(sharper, pictures);                           // under every start method
 ///     mp::Process p(mp::bind(&server::run, settings), 8080); // void server::run(int) of a copy of `settings`
 ///
-/// f is anything Portable that can be called: a function, a pointer to a member, a functor with Serializable members, a captureless
-/// lambda, another bind. The arguments are copied or moved in; texts are copied, a const char* too. It is Serializable itself.
+/// f is anything Portable that can be called: a function, a pointer to a member, a functor with Serializable members, a
+/// captureless lambda, another bind. The arguments are copied or moved in; texts are copied, a const char* too. It is
+/// Serializable itself.
 ///
 /// - Python: `functools.partial`. C++: `std::bind_front`, which doesn't travel.
 /// - Errors: what isn't Portable is a compile error of one sentence.

@@ -20,8 +20,9 @@
 
 namespace multiprocessing::serial {
 
-/// f(args...), to be called once in another process of the same build, by run_call(). The values are copied into the message as they
-/// are now; arrays and functions are taken as pointers, as by std::thread. Compiles for everything: what isn't Portable is a NotPortableError, which says what to do.
+/// f(args...), to be called once in another process of the same build, by run_call(). The values are copied into the message
+/// as they are now; arrays and functions are taken as pointers, as by std::thread. Compiles for everything: what isn't Portable
+/// is a NotPortableError, which says what to do.
 ///
 ///     serial::message call = serial::pack_call(&resize, picture, 640);
 ///     serial::run_call(call);                                               // there
@@ -57,18 +58,18 @@ namespace detail {
 template <typename T>
 [[noreturn]] void refuse_callable() {
     if constexpr (is_lambda<T>)
-        throw NotPortableError("a lambda with captures can't be sent to a process that isn't a copy of this one, since nobody can tell "
-                               "what it holds: start the process by fork, or leave the captures out and give what they hold as "
-                               "arguments, mp::bind(f, args...)");
-    throw NotPortableError(fmt::format("a callable of type {} can't be sent to a process that isn't a copy of this one: {}; start the "
-                                       "process by fork, give it a function, or members that travel",
+        throw NotPortableError("a lambda with captures can't be sent to a process that isn't a copy of this one, since nobody "
+                               "can tell what it holds: start the process by fork, or leave the captures out and give what they "
+                               "hold as arguments, mp::bind(f, args...)");
+    throw NotPortableError(fmt::format("a callable of type {} can't be sent to a process that isn't a copy of this one: {}; start "
+                                       "the process by fork, give it a function, or members that travel",
                                        type_name<T>(), why_refused<T>()));
 }
 
 template <typename T>
 [[noreturn]] void refuse_argument(std::size_t number) {
-    throw NotPortableError(fmt::format("argument {}, of type {}, can't be sent to a process that isn't a copy of this one: {}; start "
-                                       "the process by fork, or give a value that travels",
+    throw NotPortableError(fmt::format("argument {}, of type {}, can't be sent to a process that isn't a copy of this one: {}; "
+                                       "start the process by fork, or give a value that travels",
                                        number, type_name<T>(), is_lambda<T> ? "nobody can tell what a lambda's captures hold"
                                                                             : why_refused<T>()));
 }

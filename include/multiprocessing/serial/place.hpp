@@ -17,7 +17,8 @@
 #include <multiprocessing/serial/codec.hpp>
 #include <multiprocessing/serial/reader.hpp>
 #include <multiprocessing/serial/type_name.hpp>
-#include <multiprocessing/serial/types/vector.hpp> // std::string's codec
+#include <multiprocessing/serial/types/number.hpp> // the codec of char, for
+#include <multiprocessing/serial/types/vector.hpp> // that of std::string
 #include <multiprocessing/serial/writer.hpp>
 
 namespace multiprocessing::serial {
@@ -29,8 +30,8 @@ namespace multiprocessing::serial {
 // Two things are named in this way. What the program itself sends to be called (pack_call() and its like) is named by an *entry*:
 // a constant that holds the function's address, found by its place, known by its mark and by the hash of the function's name, and
 // believed only where nobody can write. So no number that is received is ever an address to jump to. A list of functions that
-// registered themselves, to be found by a name's hash, would do without places, but two anonymous namespaces can hold functions of
-// one name; and each shared library built with -fvisibility=hidden would have a list of its own.
+// registered themselves, to be found by a name's hash, would do without places, but two anonymous namespaces can hold functions
+// of one name; and each shared library built with -fvisibility=hidden would have a list of its own.
 //
 // Pointers to functions that are *values* (a Process's target, a callback among its arguments) can point anywhere in the code,
 // and only that can be asked of them. They are believed as far as the family is that they come from, never from a network.
@@ -75,11 +76,11 @@ inline os::place read_place(reader& in) {
     if (here && *here == where.build_id)
         throw ProcessError(fmt::format("malformed call: there is no function at {:#x} of {}", where.offset, where.path));
     if (here)
-        throw NotPortableError(fmt::format("{} was built otherwise here (build id {}) than where the call comes from ({}): run the "
-                                           "same build on both sides",
+        throw NotPortableError(fmt::format("{} was built otherwise here (build id {}) than where the call comes from ({}): run "
+                                           "the same build on both sides",
                                            where.path, *here, where.build_id));
-    throw NotPortableError(fmt::format("the function to call is in {} (build id {}), which isn't loaded here{}{}: link the program "
-                                       "with it, or load it before",
+    throw NotPortableError(fmt::format("the function to call is in {} (build id {}), which isn't loaded here{}{}: link the "
+                                       "program with it, or load it before",
                                        where.path, where.build_id, why_not_loaded.empty() ? "" : ": ", why_not_loaded));
 }
 
@@ -100,13 +101,14 @@ const void* find_place(const os::place& where, Look look) {
 inline void write_code(writer& out, std::uintptr_t code, std::string_view type) {
     const auto where = os::locate(reinterpret_cast<const void*>(code));
     if (!where)
-        throw NotPortableError(fmt::format("a {} points to code that is part of no program or shared library, and can't be found by "
-                                           "a process that isn't a copy of this one: start it by fork",
+        throw NotPortableError(fmt::format("a {} points to code that is part of no program or shared library, and can't be "
+                                           "found by a process that isn't a copy of this one: start it by fork",
                                            type));
     write_place(out, *where);
 }
 inline std::uintptr_t read_code(reader& in) {
-    return reinterpret_cast<std::uintptr_t>(find_place(read_place(in), [](const os::place& where) { return os::resolve(where); }));
+    return reinterpret_cast<std::uintptr_t>(
+        find_place(read_place(in), [](const os::place& where) { return os::resolve(where); }));
 }
 
 // Entries ---------------------------------------------------------------------------------------------------------------------
@@ -119,6 +121,16 @@ struct entry_head {
     std::uint64_t function_name; // a hash
     std::uint64_t signature;     // a hash
 };
+
+/// What begins here, whatever it is: a sanitizer may know it for the gap between two constants.
+[[gnu::no_sanitize_address, gnu::noinline]] inline entry_head look_at(const void* place) noexcept {
+    entry_head head{};
+    const auto* const words = static_cast<const volatile std::uint64_t*>(place);
+    head.mark = {words[0], words[1]};
+    head.function_name = words[2];
+    head.signature = words[3];
+    return head;
+}
 
 template <typename Signature>
 struct entry {
@@ -148,8 +160,9 @@ void write_entry(writer& out) {
     static const os::place where = [] {
         const auto found = os::locate_constant(&detail::entry_of<Function>, sizeof(detail::entry_of<Function>));
         if (!found)
-            throw NotPortableError("this program or library was linked so that its constants can be written (-z norelro), and another "
-                                   "process couldn't trust what it finds there: link it without, or start processes by fork");
+            throw NotPortableError("this program or library was linked so that its constants can be written (-z norelro), and "
+                                   "another process couldn't trust what it finds there: link it without, or start processes by "
+                                   "fork");
         return *found;
     }();
     detail::write_place(out, where);
@@ -166,13 +179,12 @@ template <typename Signature>
     const os::place where = detail::read_place(in);
     const auto name = in.number<std::uint64_t>();
     if (where.offset % alignof(entry) != 0) in.fail("no function to call is at an odd place");
-    const auto* const found = static_cast<const entry*>(detail::find_place(
-        where, [](const os::place& at) { return os::resolve_constant(at, sizeof(entry)); }));
-    detail::entry_head head;
-    std::memcpy(&head, found, sizeof head); // whatever it is
+    const void* const found = detail::find_place(
+        where, [](const os::place& at) { return os::resolve_constant(at, sizeof(entry)); });
+    const detail::entry_head head = detail::look_at(found);
     if (head.mark != detail::entry_mark || head.function_name != name || head.signature != fingerprint<Signature>())
         in.fail("no function to call is where one is said to be");
-    return found->function;
+    return static_cast<const entry*>(found)->function;
 }
 
 // Values ----------------------------------------------------------------------------------------------------------------------
@@ -193,7 +205,9 @@ struct method_words {
     std::uintptr_t code;
     std::ptrdiff_t adjustment;
 
-    [[nodiscard]] bool is_virtual() const noexcept { return ((second_word_tells ? static_cast<std::uintptr_t>(adjustment) : code) & 1) != 0; }
+    [[nodiscard]] bool is_virtual() const noexcept {
+        return ((second_word_tells ? static_cast<std::uintptr_t>(adjustment) : code) & 1) != 0;
+    }
     [[nodiscard]] bool is_null() const noexcept { return code == 0 && !is_virtual(); }
 };
 

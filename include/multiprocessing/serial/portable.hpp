@@ -191,8 +191,8 @@ namespace detail {
 template <typename T>
 constexpr bool explain_portable() {
     if constexpr (!Portable<T>) {
-        static_assert(!is_lambda<T>, "multiprocessing: a lambda with captures can't be taken apart: leave the captures out and give "
-                                     "what they hold as arguments, mp::bind(f, args...)");
+        static_assert(!is_lambda<T>, "multiprocessing: a lambda with captures can't be taken apart: leave the captures out and "
+                                     "give what they hold as arguments, mp::bind(f, args...)");
         if constexpr (!is_lambda<T>) return demand<T>;
     }
     return Portable<T>;

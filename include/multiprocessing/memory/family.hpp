@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory> // std::unique_ptr
 #include <new>    // std::bad_alloc
+#include <optional>
 #include <vector>
 
 #include <multiprocessing/config.hpp>
@@ -70,6 +71,18 @@ public:
     [[nodiscard]] bool is_over(seat place, std::uint32_t generation_mask) const noexcept {
         return members_.is_over(place, generation_mask);
     }
+
+    /// Whether it sits there still, as far as anybody has noticed.
+    [[nodiscard]] bool is_seated(seat place) const noexcept {
+        const auto now = place.valid() ? members_.occupant(place.slot) : std::nullopt;
+        return now && *now == place;
+    }
+    /// 0 when nobody lives there. Of the generation only some bits are compared.
+    [[nodiscard]] pid_t pid_of(seat place, std::uint32_t generation_mask) const noexcept {
+        const auto now = place.valid() ? members_.occupant(place.slot) : std::nullopt;
+        return now && ((now->generation ^ place.generation) & generation_mask) == 0 ? members_.pid_of(*now) : 0;
+    }
+    [[nodiscard]] std::uint32_t seats_used() const noexcept { return members_.used(); }
 
     /// This process's seat; it joins if it has none yet.
     [[nodiscard]] seat self() {
@@ -434,7 +447,10 @@ inline birth::~birth() {
     family_.bury(place_, true); // never born
 }
 
-inline void birth::in_parent(pid_t) noexcept { settle(); }
+inline void birth::in_parent(pid_t child) noexcept {
+    family_.members_.note_child(place_, child);
+    settle();
+}
 
 inline void birth::in_child() noexcept {
     // Buried before it was born, because its parent died at once: it goes on as a stranger and may join anew.

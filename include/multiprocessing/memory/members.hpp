@@ -32,6 +32,7 @@ struct seat {
 /// | state  | by compare-and-swap alone                                       | the state before or after         |
 /// | start  | the newcomer, before it makes itself alive                      | a reserved slot, judged by the parent's pid |
 /// | parent | who reserved the slot, just after; read only to find orphans    | no parent known: found by the sweep |
+/// | child  | who reserved the slot, when the newcomer has a pid              | a reserved slot, judged by the parent's pid |
 ///
 /// A dead process can't give up its slot: another member becomes its undertaker, drops what it held (handle.hpp) and
 /// frees the slot. If the undertaker dies, the next one takes the burial over and does it again from the start: every
@@ -45,6 +46,12 @@ public:
 
     /// A free slot, reserved by this process for a newcomer. Throws ProcessError when all 4096 are taken.
     [[nodiscard]] seat reserve(seat parent);
+
+    /// Who reserved the seat knows the newcomer's pid by now: should that end before it takes its place, it is dead.
+    void note_child(seat place, pid_t child) noexcept {
+        at(place.slot).child.store(std::uint64_t{place.generation} << 32 | static_cast<std::uint32_t>(child));
+        MULTIPROCESSING_STEP(member_child_noted);
+    }
 
     /// The newcomer takes its place. False if it was buried before it was born, because its parent died.
     [[nodiscard]] bool adopt(seat place) noexcept;
@@ -75,7 +82,8 @@ private:
         std::atomic<std::uint64_t> state;
         std::atomic<std::uint64_t> start;
         std::atomic<std::uint64_t> parent;
-        std::uint64_t unused[5];
+        std::atomic<std::uint64_t> child; // with the generation, so that an older one's doesn't count
+        std::uint64_t unused[4];
     };
     static_assert(sizeof(member) == 64);
 
@@ -132,12 +140,14 @@ inline bool members::adopt(seat place) noexcept {
     return mine;
 }
 
-// A reserved slot is judged by the pid alone of who reserved it: should that pid be in use again, the slot stays taken
+// A reserved slot is judged by the newcomer's pid, or until that is known by the pid of who reserved it: should that pid be in use again, the slot stays taken
 // until that process ends too. Nothing worse can come of it.
 inline bool members::is_dead(const member& who, const decoded& state) const noexcept {
     if (state.pid == os::pid()) return false;
     if (state.is == phase::alive) return !os::is_alive(state.pid, who.start.load(std::memory_order_acquire));
-    return os::start_time(state.pid) == 0;
+    const std::uint64_t child = who.child.load(std::memory_order_acquire);
+    const auto pid = static_cast<pid_t>(static_cast<std::uint32_t>(child));
+    return os::start_time(state.is == phase::reserved && pid != 0 && child >> 32 == state.generation ? pid : state.pid) == 0;
 }
 
 inline bool members::is_over(seat place, std::uint32_t mask) const noexcept {

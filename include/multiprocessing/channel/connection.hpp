@@ -1,0 +1,331 @@
+// Floor 6, channel/connection: Connection: one end of a pipe between processes.
+#pragma once
+
+#include <algorithm> // std::min
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring> // std::memcpy
+#include <memory>  // std::shared_ptr
+#include <optional>
+#include <span>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <multiprocessing/channel/link.hpp>
+#include <multiprocessing/channel/poller.hpp>
+#include <multiprocessing/channel/post.hpp>
+#include <multiprocessing/channel/ring.hpp>
+#include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/fwd.hpp>
+#include <multiprocessing/memory/handle.hpp>
+#include <multiprocessing/os/deadline.hpp>
+#include <multiprocessing/serial/archive.hpp>
+
+namespace multiprocessing {
+
+/// One end of a pipe. What one end sends, the other receives, message by message.
+///
+///     auto [here, there] = mp::Pipe();
+///     mp::Process p([](mp::Connection c) { c.send(c.recv<int>() * 2); }, std::move(there));
+///     p.start();
+///     here.send(21);
+///     fmt::print("{}\n", here.recv<int>());       // 42
+///
+/// - Python: `multiprocessing.connection.Connection`, as Pipe() makes it. Several threads and processes may use one end at a time:
+///   each message goes to one of them. Up to 1024 messages of any size are on their way before send() waits.
+/// - Threads and processes: safe, but for close().
+/// - When a process dies: an end is closed when all who hold it have closed it, or have died. What was sent by then is received
+///   first. A receiver killed inside recv() loses that message.
+/// - Start methods: a handle; copies share the end, also as an argument, as an item, or in a message.
+/// - Errors: EOFError, BrokenPipeError; ValueError after close() or in the wrong direction; TypeError.
+class Connection {
+public:
+    Connection(const Connection&) = default;
+    Connection(Connection&&) noexcept = default;
+    Connection& operator=(const Connection& other) {
+        if (this != &other) *this = Connection(other);
+        return *this;
+    }
+    Connection& operator=(Connection&& other) noexcept {
+        hang_up();
+        link_ = std::move(other.link_);
+        end_ = std::move(other.end_);
+        in_ = std::move(other.in_);
+        out_ = std::move(other.out_);
+        side_ = other.side_;
+        poller_ = std::move(other.poller_);
+        polled_ = other.polled_;
+        return *this;
+    }
+    ~Connection() { hang_up(); }
+
+    /// Sends a value, which keeps its type: recv() of another type is a TypeError. Waits while 1024 messages are on their way.
+    /// BrokenPipeError when nobody is left at the other end.
+    template <typename T>
+    void send(const T& value) {
+        send_marked(true, [&](serial::writer& out) {
+            serial::write_tag<T>(out);
+            serial::write(out, value);
+        });
+    }
+    /// Receives the next one. EOFError when there is none and nobody is left to send one. After a TypeError the message is gone.
+    template <typename T = Object>
+    [[nodiscard]] T recv() {
+        return *receive<T>(channel::patience::for_ever());
+    }
+    /// Nothing when none came in time.
+    template <typename T = Object, typename Rep, typename Period>
+    [[nodiscard]] std::optional<T> try_recv_for(std::chrono::duration<Rep, Period> timeout) {
+        return receive<T>(channel::patience(timeout));
+    }
+
+    /// Sends bytes as they are. ValueError for a part that isn't there.
+    void send_bytes(std::span<const std::byte> bytes, std::ptrdiff_t offset = 0, std::optional<std::ptrdiff_t> size = {});
+    /// One message as bytes. std::length_error is none of its errors: ValueError when it is longer than `maxlength`, and it is gone.
+    [[nodiscard]] std::vector<std::byte> recv_bytes(std::optional<std::ptrdiff_t> maxlength = {});
+    /// One message into memory that is there. Returns its size. BufferTooShort, with the message in it, when it doesn't fit.
+    std::size_t recv_bytes_into(std::span<std::byte> to, std::ptrdiff_t offset = 0);
+
+    /// Whether recv() would return at once: with a message, or with EOFError.
+    [[nodiscard]] bool poll() { return is_ready(true); }
+    /// Waits for that so long at most.
+    template <typename Rep, typename Period>
+    [[nodiscard]] bool poll(std::chrono::duration<Rep, Period> timeout) {
+        demand_readable();
+        return wait_until(channel::patience(timeout), [&](bool closer) { return is_ready(closer); });
+    }
+    /// A descriptor to poll: readable whenever poll() is true. Not to be read from. Made when first asked for; another one in each
+    /// process. From then on a message costs its sender a call of the system when this end had nothing to receive.
+    /// (Where there is no epoll it doesn't show that the other end has died.)
+    [[nodiscard]] int fileno();
+
+    void close() noexcept { hang_up(); }
+    [[nodiscard]] bool closed() const noexcept { return !end_; }
+    [[nodiscard]] bool readable() const noexcept { return static_cast<bool>(in_) || side_.readable; }
+    [[nodiscard]] bool writable() const noexcept { return static_cast<bool>(out_) || side_.writable; }
+
+    /// The same end.
+    friend bool operator==(const Connection& a, const Connection& b) noexcept { return a.end_ == b.end_; }
+
+private:
+    friend struct memory::access;
+    friend std::pair<Connection, Connection> Pipe(bool duplex);
+
+    struct side {
+        std::uint32_t number = 0;
+        bool readable = false;
+        bool writable = false;
+        bool unused[2] = {};
+    };
+
+    explicit Connection(memory::nothing_t) noexcept {}
+    auto parts() noexcept { return std::tie(link_, end_, in_.state(), out_.state(), side_.number, side_.readable, side_.writable); }
+
+    [[nodiscard]] memory::object_name other_end() const noexcept { return link_->ends[1 - side_.number % 2]; }
+    void demand_open() const {
+        if (closed()) throw ValueError("the connection is closed");
+    }
+    void demand_readable() const {
+        demand_open();
+        if (!readable()) throw ValueError("the connection is write-only");
+    }
+    void demand_writable() const {
+        demand_open();
+        if (!writable()) throw ValueError("the connection is read-only");
+    }
+    [[nodiscard]] channel::poller& own_poller() {
+        if (!poller_ || !poller_->is_ours()) {
+            poller_ = std::make_shared<channel::poller>(link_, side_.number % 2);
+            polled_ = false;
+        }
+        return *poller_;
+    }
+    void after_receiving() {
+        if (polled_) static_cast<void>(fileno());
+    }
+
+    [[nodiscard]] bool is_ready(bool look_closer);
+    template <typename Attempt>
+    [[nodiscard]] bool wait_until(const channel::patience& how_long, Attempt attempt);
+    [[nodiscard]] bool take(channel::incoming& message, const channel::patience& how_long);
+    template <typename T>
+    [[nodiscard]] std::optional<T> receive(const channel::patience& how_long);
+    template <typename F>
+    void send_marked(bool marked, F write_all);
+    void hang_up() noexcept;
+
+    memory::handle<channel::link_state> link_;
+    memory::handle<channel::end_state> end_;
+    channel::ring in_, out_;
+    side side_;
+    std::shared_ptr<channel::poller> poller_;
+    bool polled_ = false; // somebody has fileno()
+};
+
+inline bool Connection::is_ready(bool look_closer) {
+    demand_readable();
+    if (in_.peek(look_closer) == channel::ring::result::done) return true;
+    return !channel::is_there(other_end(), look_closer);
+}
+
+inline int Connection::fileno() {
+    demand_open();
+    auto& bell = own_poller();
+    bell.arm();
+    polled_ = true;
+    if (readable()) {
+        const memory::object_id other = memory::family::here().find(other_end());
+        if (other != memory::no_object) bell.watch(memory::family::here().living_holders(other));
+        if (is_ready(true)) bell.ring();
+    }
+    return bell.fd();
+}
+
+// For a few milliseconds as everybody waits, by sleeping in the ring, which costs a sender least. Then by polling, because that
+// also shows the end of the processes at the other end.
+template <typename Attempt>
+bool Connection::wait_until(const channel::patience& how_long, Attempt attempt) {
+    using result = channel::ring::result;
+    if (attempt(false)) return true;
+    const auto soon = os::deadline::after(std::chrono::milliseconds(5));
+    const auto as_result = [&](bool closer) {
+        if (attempt(closer)) return result::done;
+        return in_.peek(false) == result::busy ? result::busy : result::not_now;
+    };
+    if (in_.wait_for_message(as_result, std::min(how_long.until(), soon))) return true;
+    auto& bell = own_poller();
+    for (;;) {
+        bell.arm();
+        const memory::object_id other = memory::family::here().find(other_end());
+        bell.watch(other == memory::no_object ? std::vector<pid_t>() : memory::family::here().living_holders(other));
+        if (attempt(true)) return true;
+        if (how_long.until().passed()) return false;
+        const auto next_look = in_.peek(true) == result::busy ? os::deadline::after(std::chrono::milliseconds(1)) : how_long.until();
+        bell.wait(std::min(how_long.until(), next_look));
+    }
+}
+
+inline bool Connection::take(channel::incoming& message, const channel::patience& how_long) {
+    demand_readable();
+    using result = channel::ring::result;
+    bool at_end = false;
+    const auto attempt = [&](bool closer) {
+        if (in_.try_receive(message.reads_from(in_), closer) == result::done) return true;
+        if (channel::is_there(other_end(), closer)) return false;
+        // Nobody is left to send, so what isn't there now will never be; unless a sender died halfway, who is met here.
+        switch (in_.try_receive(message.reads_from(in_), true)) {
+        case result::done: return true;
+        case result::not_now: at_end = true; return true;
+        default: return false;
+        }
+    };
+    if (!wait_until(how_long, attempt)) return false;
+    if (at_end) throw EOFError("nothing is left to receive, and nobody is left at the other end");
+    return true;
+}
+
+template <typename T>
+std::optional<T> Connection::receive(const channel::patience& how_long) {
+    channel::incoming message;
+    if (!take(message, how_long)) return {};
+    after_receiving();
+    if (!message.is_marked())
+        throw TypeError("bytes of send_bytes() can't be received as " + std::string(serial::type_name<T>()) + ": use recv_bytes()");
+    const auto shares = message.shares();
+    serial::reader in(message.bytes(), serial::type_name<T>());
+    in.claim_from(shares);
+    serial::read_tag<T>(in);
+    std::optional<T> value(serial::take<T>(in));
+    in.finish();
+    message.put_away(in_);
+    return value;
+}
+
+inline std::vector<std::byte> Connection::recv_bytes(std::optional<std::ptrdiff_t> maxlength) {
+    demand_readable();
+    if (maxlength && *maxlength < 0) throw ValueError("negative maxlength");
+    channel::incoming message;
+    static_cast<void>(take(message, channel::patience::for_ever()));
+    after_receiving();
+    const auto bytes = message.bytes();
+    if (maxlength && bytes.size() > static_cast<std::size_t>(*maxlength))
+        throw ValueError("bad message length: " + std::to_string(bytes.size()) + " bytes, and " + std::to_string(*maxlength) +
+                         " were allowed");
+    std::vector<std::byte> copy(bytes.begin(), bytes.end());
+    message.put_away(in_);
+    return copy;
+}
+
+inline std::size_t Connection::recv_bytes_into(std::span<std::byte> to, std::ptrdiff_t offset) {
+    demand_readable();
+    if (offset < 0) throw ValueError("negative offset");
+    if (static_cast<std::size_t>(offset) > to.size()) throw ValueError("offset too large");
+    to = to.subspan(static_cast<std::size_t>(offset));
+    channel::incoming message;
+    static_cast<void>(take(message, channel::patience::for_ever()));
+    after_receiving();
+    const auto bytes = message.bytes();
+    if (bytes.size() > to.size())
+        throw BufferTooShort("a message of " + std::to_string(bytes.size()) + " bytes for a buffer of " + std::to_string(to.size()),
+                             {bytes.begin(), bytes.end()});
+    if (!bytes.empty()) std::memcpy(to.data(), bytes.data(), bytes.size());
+    const std::size_t n = bytes.size();
+    message.put_away(in_);
+    return n;
+}
+
+template <typename F>
+void Connection::send_marked(bool marked, F write_all) {
+    demand_writable();
+    using result = channel::ring::result;
+    const auto nobody = [] { return BrokenPipeError("nobody is left to receive what is sent"); };
+    if (!channel::is_there(other_end(), false)) throw nobody();
+    channel::outgoing message(out_, write_all, marked);
+    bool is_broken = false;
+    bool look_closer = false;
+    const auto attempt = [&] {
+        if (message.try_send(out_) == result::done) return result::done;
+        is_broken = !channel::is_there(other_end(), look_closer);
+        return is_broken ? result::done : result::not_now;
+    };
+    // Full: it may be so because those who should have received are dead, and nobody else buries them.
+    while (!out_.wait_for_room(attempt, os::deadline::after(std::chrono::milliseconds(10)))) look_closer = true;
+    if (is_broken) throw nobody();
+    link_->polling[1 - side_.number % 2].ring();
+}
+
+inline void Connection::send_bytes(std::span<const std::byte> bytes, std::ptrdiff_t offset, std::optional<std::ptrdiff_t> size) {
+    demand_writable();
+    if (offset < 0) throw ValueError("negative offset");
+    if (static_cast<std::size_t>(offset) > bytes.size()) throw ValueError("buffer length < offset");
+    bytes = bytes.subspan(static_cast<std::size_t>(offset));
+    if (size && *size < 0) throw ValueError("negative size");
+    if (size && static_cast<std::size_t>(*size) > bytes.size()) throw ValueError("buffer length < offset + size");
+    if (size) bytes = bytes.first(static_cast<std::size_t>(*size));
+    send_marked(false, [&](serial::writer& out) {
+        if (!bytes.empty()) out.bytes(bytes.data(), bytes.size());
+    });
+}
+
+inline void Connection::hang_up() noexcept {
+    if (!end_) return;
+    side_.readable = readable(); // still true of it
+    side_.writable = writable();
+    poller_.reset();
+    const memory::object_name mine = end_.name();
+    end_ = {};
+    // The last one tells those who wait at the other end.
+    if (memory::family::here().find(mine) == memory::no_object) {
+        if (out_) out_.state()->items.ring_all();
+        if (in_) in_.state()->space.ring_all();
+        link_->polling[1 - side_.number % 2].ring();
+    }
+    in_ = {};
+    out_ = {};
+    link_ = {};
+}
+
+} // namespace multiprocessing

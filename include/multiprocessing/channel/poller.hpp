@@ -1,0 +1,117 @@
+// Floor 6, channel/poller: one end of a pipe as a descriptor.
+#pragma once
+
+#include <algorithm> // std::min, std::find
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include <multiprocessing/channel/link.hpp>
+#include <multiprocessing/memory/handle.hpp>
+#include <multiprocessing/os/deadline.hpp>
+#include <multiprocessing/os/descriptor.hpp>
+#include <multiprocessing/os/foreign_bell.hpp>
+#include <multiprocessing/os/poll.hpp>
+#include <multiprocessing/os/self.hpp>
+
+namespace multiprocessing::channel {
+
+/// A bell that senders at the other end ring, and the ends of the processes that hold it, as one descriptor.
+///
+/// - Threads: one at a time.
+/// - Across fork(): the child makes its own; its copy of this one does nothing.
+/// - Errors: std::system_error when there are no descriptors left.
+class poller {
+public:
+    poller(memory::handle<link_state> link, unsigned end) : link_(std::move(link)), end_(end), process_(os::pid()) {
+        set_.add(bell_.fd(), 0);
+        enter();
+    }
+    poller(const poller&) = delete;
+    poller& operator=(const poller&) = delete;
+    ~poller() {
+        if (!is_ours() || entry_ == nullptr) return;
+        std::uint64_t word = entry_->load();
+        while (pollers::seat_of(word) == pollers::seat_of(mine_) && !entry_->compare_exchange_weak(word, pollers::free)) {}
+    }
+
+    [[nodiscard]] bool is_ours() const noexcept { return process_ == os::pid(); }
+
+    /// From now on who sends rings; what was sent before must be looked for after this.
+    void arm() noexcept {
+        bell_.silence();
+        if (entry_ != nullptr) entry_->exchange((mine_ & ~std::uint64_t{3}) | pollers::armed);
+        MULTIPROCESSING_STEP(poller_armed);
+    }
+    /// There is something already.
+    void ring() noexcept { bell_.ring(); }
+
+    /// Watches these processes from now on, and no others. A 0 stands for one that can't be watched.
+    void watch(const std::vector<pid_t>& pids);
+
+    /// Until somebody rings or dies; not longer than a few milliseconds where one of them couldn't tell.
+    void wait(const os::deadline& until) {
+        std::array<std::uint64_t, 8> keys;
+        const auto soon = os::deadline::after(std::chrono::milliseconds(5));
+        static_cast<void>(set_.wait(keys, is_blind() ? std::min(until, soon) : until));
+    }
+    [[nodiscard]] bool is_blind() const noexcept { return entry_ == nullptr || blind_; }
+
+    /// To poll. In the portable back end deaths aren't seen in it.
+    [[nodiscard]] int fd() const noexcept { return set_.fd() >= 0 ? set_.fd() : bell_.fd(); }
+
+private:
+    void enter();
+
+    memory::handle<link_state> link_;
+    unsigned end_;
+    pid_t process_;
+    os::foreign_bell bell_;
+    os::poll_set set_;
+    std::map<pid_t, os::descriptor> watched_;
+    std::atomic<std::uint64_t>* entry_ = nullptr;
+    std::uint64_t mine_ = 0;
+    bool blind_ = false;
+};
+
+inline void poller::enter() {
+    auto& family = memory::family::here();
+    mine_ = pollers::encode(pollers::registered, family.self(), bell_.fd());
+    for (auto& entry : link_->polling[end_].entries) {
+        std::uint64_t word = entry.load();
+        if ((word & 3) != pollers::free && !family.is_over(pollers::seat_of(word), 0x3ffffff)) continue;
+        if (!entry.compare_exchange_strong(word, mine_)) continue;
+        MULTIPROCESSING_STEP(poller_entered);
+        entry_ = &entry;
+        return;
+    }
+}
+
+inline void poller::watch(const std::vector<pid_t>& pids) {
+    blind_ = false;
+    for (auto at = watched_.begin(); at != watched_.end();) {
+        if (std::find(pids.begin(), pids.end(), at->first) != pids.end()) {
+            ++at;
+            continue;
+        }
+        set_.remove(at->second.get());
+        at = watched_.erase(at);
+    }
+    for (const pid_t pid : pids) {
+        if (pid == process_ || watched_.count(pid) != 0) continue;
+        os::descriptor end = pid == 0 ? os::descriptor() : os::watch_process(pid);
+        if (!end) {
+            blind_ = true;
+            continue;
+        }
+        set_.add(end.get(), static_cast<std::uint64_t>(pid));
+        watched_.emplace(pid, std::move(end));
+    }
+    if (pids.empty()) blind_ = true; // on its way in a message
+}
+
+} // namespace multiprocessing::channel

@@ -1,0 +1,252 @@
+// What CPython's _TestConnection, _TestPoll and _TestPicklingConnections ask (T138 to T149, T157 to T161, T030).
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <multiprocessing/connection.hpp>
+#include <multiprocessing/process.hpp>
+#include <multiprocessing/queues.hpp>
+
+#include "support/catch.hpp"
+
+namespace mp = multiprocessing;
+using namespace std::chrono_literals;
+using clock_type = std::chrono::steady_clock;
+
+namespace {
+
+std::vector<std::byte> bytes(const std::string& text) {
+    std::vector<std::byte> all(text.size());
+    if (!text.empty()) std::memcpy(all.data(), text.data(), text.size());
+    return all;
+}
+
+void echo(mp::Connection c) {
+    for (auto message = c.recv_bytes(); !message.empty(); message = c.recv_bytes()) c.send_bytes(message);
+    c.close();
+}
+
+bool readable(int fd) {
+    pollfd one{fd, POLLIN, 0};
+    return ::poll(&one, 1, 0) == 1;
+}
+
+} // namespace
+
+TEST_CASE("an echo: values and bytes come back", "[conformance][connection]") { // T138, T141, T142
+    auto [here, there] = mp::Pipe();
+    mp::Process p(echo, std::move(there));
+    p.start();
+    there.close();
+    for (const std::size_t n : {std::size_t{1}, std::size_t{100}, std::size_t{5000}, std::size_t{16} << 20}) {
+        const auto message = bytes(std::string(n, 'x'));
+        here.send_bytes(message);
+        REQUIRE(here.recv_bytes() == message);
+    }
+    REQUIRE(here.fileno() >= 0);
+    here.send_bytes({});
+    REQUIRE_THROWS_AS(here.recv_bytes(), mp::EOFError);
+    REQUIRE(here.poll());
+    REQUIRE_THROWS_AS(here.recv<int>(), mp::EOFError);
+    p.join();
+}
+
+TEST_CASE("values keep their type; another one is a TypeError with both names", "[conformance][connection]") {
+    auto [a, b] = mp::Pipe();
+    a.send(42);
+    a.send(std::string("text"));
+    a.send(std::map<std::string, int>{{"x", 1}});
+    REQUIRE(b.recv<int>() == 42);
+    REQUIRE_THROWS_AS(b.recv<int>(), mp::TypeError);
+    REQUIRE((b.recv<std::map<std::string, int>>().at("x") == 1));
+    a.send(std::string("text"));
+    REQUIRE_THROWS_WITH(b.recv<double>(), testing::contains("string") && testing::contains("double"));
+    a.send_bytes(bytes("raw"));
+    REQUIRE_THROWS_AS(b.recv<int>(), mp::TypeError);
+    REQUIRE_FALSE(b.poll());
+    REQUIRE_FALSE(b.try_recv_for<int>(10ms));
+    a.send(1);
+    REQUIRE(b.try_recv_for<int>(1h) == 1);
+}
+
+TEST_CASE("recv_bytes_into, at an offset; BufferTooShort carries the message", "[conformance][connection]") { // T139
+    auto [a, b] = mp::Pipe();
+    std::array<std::byte, 10> buffer{};
+    a.send_bytes(bytes("hello"));
+    REQUIRE(b.recv_bytes_into(buffer) == 5);
+    REQUIRE(std::memcmp(buffer.data(), "hello\0\0\0\0", 10) == 0);
+    a.send_bytes(bytes("abc"));
+    REQUIRE(b.recv_bytes_into(buffer, 7) == 3);
+    REQUIRE(std::memcmp(buffer.data(), "hello\0\0abc", 10) == 0);
+    a.send_bytes(bytes("longer than ten"));
+    try {
+        b.recv_bytes_into(buffer);
+        FAIL("it fits");
+    } catch (const mp::BufferTooShort& e) {
+        REQUIRE(e.message() == bytes("longer than ten"));
+    }
+    REQUIRE_THROWS_AS(b.recv_bytes_into(buffer, -1), mp::ValueError);
+    REQUIRE_THROWS_AS(b.recv_bytes_into(buffer, 11), mp::ValueError);
+    a.send_bytes(bytes("12345"));
+    REQUIRE_THROWS_AS(b.recv_bytes(4), mp::ValueError);
+    REQUIRE_THROWS_AS(b.recv_bytes(-1), mp::ValueError);
+    a.send_bytes(bytes("1234"));
+    REQUIRE(b.recv_bytes(4) == bytes("1234"));
+}
+
+TEST_CASE("poll: at once, after a timeout, with a message, which stays", "[conformance][connection]") { // T140, T157, T160
+    auto [a, b] = mp::Pipe();
+    REQUIRE_FALSE(b.poll());
+    REQUIRE_FALSE(b.poll(-1s));
+    const auto before = clock_type::now();
+    REQUIRE_FALSE(b.poll(50ms));
+    REQUIRE(clock_type::now() - before >= 50ms);
+    a.send_bytes({});
+    for (int i = 0; i < 3; ++i) REQUIRE(b.poll());
+    REQUIRE(b.poll(1h));
+    REQUIRE(b.recv_bytes().empty());
+    REQUIRE_FALSE(b.poll());
+    a.send_bytes(bytes("a"));
+    a.send_bytes({});
+    a.send_bytes(bytes("b"));
+    REQUIRE(b.recv_bytes() == bytes("a")); // T158
+    REQUIRE(b.recv_bytes().empty());
+    REQUIRE(b.poll());
+    REQUIRE(b.recv_bytes() == bytes("b"));
+    REQUIRE_FALSE(b.poll());
+}
+
+TEST_CASE("a simplex pipe: one end receives, the other sends", "[conformance][connection]") { // T143
+    auto [receiver, sender] = mp::Pipe(false);
+    sender.send(1);
+    REQUIRE(receiver.recv<int>() == 1);
+    REQUIRE(receiver.readable());
+    REQUIRE_FALSE(receiver.writable());
+    REQUIRE(sender.writable());
+    REQUIRE_FALSE(sender.readable());
+    REQUIRE_THROWS_WITH(receiver.send(2), testing::contains("read-only"));
+    REQUIRE_THROWS_WITH(sender.recv<int>(), testing::contains("write-only"));
+    REQUIRE_THROWS_AS(sender.poll(), mp::ValueError);
+    REQUIRE_THROWS_AS(sender.poll(1ms), mp::ValueError);
+}
+
+TEST_CASE("the parent closes the child's end at once; the pipe works", "[conformance][connection]") { // T144
+    auto [here, there] = mp::Pipe();
+    mp::Process p(echo, there);
+    p.start();
+    there.close();
+    here.send_bytes(bytes("hello"));
+    REQUIRE(here.recv_bytes() == bytes("hello"));
+    here.send_bytes({});
+    p.join();
+}
+
+TEST_CASE("send_bytes of a part", "[conformance][connection]") { // T145
+    auto [a, b] = mp::Pipe();
+    const auto all = bytes("abcdefghijklmnopqrstuvwxyz");
+    const auto part = [&](std::size_t from, std::size_t n) {
+        return std::vector<std::byte>(all.begin() + static_cast<std::ptrdiff_t>(from),
+                                      all.begin() + static_cast<std::ptrdiff_t>(from + n));
+    };
+    a.send_bytes(all);
+    REQUIRE(b.recv_bytes() == all);
+    a.send_bytes(all, 5);
+    REQUIRE(b.recv_bytes() == part(5, 21));
+    a.send_bytes(all, 7, 8);
+    REQUIRE(b.recv_bytes() == part(7, 8));
+    a.send_bytes(all, 26);
+    REQUIRE(b.recv_bytes().empty());
+    a.send_bytes(all, 26, 0);
+    REQUIRE(b.recv_bytes().empty());
+    REQUIRE_THROWS_AS(a.send_bytes(all, 27), mp::ValueError);
+    REQUIRE_THROWS_AS(a.send_bytes(all, 22, 5), mp::ValueError);
+    REQUIRE_THROWS_AS(a.send_bytes(all, 26, 1), mp::ValueError);
+    REQUIRE_THROWS_AS(a.send_bytes(all, -1), mp::ValueError);
+    REQUIRE_THROWS_AS(a.send_bytes(all, 4, -1), mp::ValueError);
+}
+
+TEST_CASE("close, then every use is an error", "[conformance][connection]") { // T149
+    auto [a, b] = mp::Pipe();
+    auto copy = a;
+    REQUIRE_FALSE(a.closed());
+    a.close();
+    a.close();
+    REQUIRE(a.closed());
+    REQUIRE_THROWS_AS(a.send(1), mp::ValueError);
+    REQUIRE_THROWS_AS(a.recv<int>(), mp::ValueError);
+    REQUIRE_THROWS_AS(a.poll(), mp::ValueError);
+    REQUIRE_THROWS_AS(a.fileno(), mp::ValueError);
+    copy.send(5); // the end is open as long as one handle is
+    REQUIRE(b.recv<int>() == 5);
+    copy.send(6);
+    copy = std::move(b); // and that was the last one
+    REQUIRE(copy.recv<int>() == 6);
+    REQUIRE_THROWS_AS(copy.recv<int>(), mp::EOFError);
+    REQUIRE_THROWS_AS(copy.send(1), mp::BrokenPipeError);
+}
+
+TEST_CASE("fileno is readable whenever there is something to receive", "[conformance][connection]") {
+    auto [a, b] = mp::Pipe();
+    const int fd = b.fileno();
+    REQUIRE_FALSE(readable(fd));
+    for (int round = 0; round < 3; ++round) {
+        a.send(1);
+        a.send(2);
+        REQUIRE(readable(fd));
+        REQUIRE(b.recv<int>() == 1);
+        REQUIRE(readable(fd));
+        REQUIRE(b.recv<int>() == 2);
+        REQUIRE_FALSE(readable(fd));
+    }
+    REQUIRE(b.fileno() == fd);
+    mp::Process p([](mp::Connection c) { c.send(3); }, a);
+    p.start();
+    pollfd one{fd, POLLIN, 0};
+    REQUIRE(::poll(&one, 1, -1) == 1);
+    REQUIRE(b.recv<int>() == 3);
+    p.join();
+    REQUIRE_FALSE(b.poll());
+    static_cast<void>(b.fileno());
+    REQUIRE_FALSE(readable(fd));
+    a.close();
+    REQUIRE(readable(fd));
+    REQUIRE_THROWS_AS(b.recv<int>(), mp::EOFError);
+}
+
+TEST_CASE("connections travel through connections and queues", "[conformance][connection]") { // T161
+    auto [a, b] = mp::Pipe();
+    mp::Queue<mp::Connection> offices;
+    mp::Process p([](mp::Connection c, mp::Queue<mp::Connection> to) {
+        auto [mine, yours] = mp::Pipe();
+        c.send(yours);
+        yours.close();
+        mine.send(std::string("hello"));
+        to.put(mine);
+    }, b, offices);
+    p.start();
+    auto theirs = a.recv<mp::Connection>();
+    REQUIRE(theirs.recv<std::string>() == "hello");
+    p.join();
+    auto mine = offices.get();
+    mine.send(7);
+    REQUIRE(theirs.recv<int>() == 7);
+    mine.close();
+    REQUIRE_THROWS_AS(theirs.recv<int>(), mp::EOFError);
+}
+
+TEST_CASE("threads at both ends, with more than may be on its way", "[conformance][connection]") {
+    auto [a, b] = mp::Pipe();
+    std::thread sender([end = a]() mutable {
+        for (int i = 0; i < 10'000; ++i) end.send(i);
+    });
+    for (int i = 0; i < 10'000; ++i) REQUIRE(b.recv<int>() == i);
+    sender.join();
+}

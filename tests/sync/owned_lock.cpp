@@ -168,42 +168,6 @@ TEMPLATE_TEST_CASE("only the holder releases it", "[sync][lock]", mp::Lock, mp::
     REQUIRE_THROWS_AS(lock.release(), mp::ValueError);
 }
 
-TEST_CASE("a Lock isn't taken twice: an error where it would be for ever, else the time passes", "[sync][lock]") {
-    const mp::Lock lock;
-    lock.acquire();
-    REQUIRE_THROWS_AS(lock.acquire(), mp::ValueError);
-    REQUIRE_FALSE(lock.acquire(false));
-    const auto begin = std::chrono::steady_clock::now();
-    REQUIRE_FALSE(lock.acquire(10ms));
-    REQUIRE(std::chrono::steady_clock::now() - begin >= 10ms);
-    lock.release();
-}
-
-TEST_CASE("an RLock is released as often as it was taken", "[sync][lock]") {
-    const mp::RLock lock;
-    for (int i = 0; i < 3; ++i) REQUIRE(lock.acquire());
-    REQUIRE(lock.acquire(false));
-    REQUIRE(lock.acquire(1s));
-    for (int i = 0; i < 4; ++i) {
-        lock.release();
-        REQUIRE_FALSE(free_for_others(lock));
-    }
-    lock.release();
-    REQUIRE(free_for_others(lock));
-    REQUIRE_THROWS_AS(lock.release(), mp::ValueError);
-}
-
-TEST_CASE("a condition gives up all levels of an RLock, and has them again", "[sync][lock]") {
-    const mp::RLock lock;
-    for (int i = 0; i < 3; ++i) lock.acquire();
-    const auto depth = lock.release_all();
-    REQUIRE(depth == 3);
-    REQUIRE(free_for_others(lock));
-    REQUIRE_FALSE(lock.take_again(depth));
-    for (int i = 0; i < 3; ++i) lock.release();
-    REQUIRE_FALSE(lock.locked());
-}
-
 TEMPLATE_TEST_CASE("when its holder dies, the next one is told once, and holds it", "[sync][lock]", mp::Lock, mp::RLock) {
     const TestType lock;
     const auto let_one_die = [&] {

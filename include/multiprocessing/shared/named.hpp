@@ -21,6 +21,7 @@
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/memory/handle.hpp>
 #include <multiprocessing/memory/segment.hpp>
+#include <multiprocessing/os/log.hpp>
 #include <multiprocessing/os/named_memory.hpp>
 #include <multiprocessing/os/pages.hpp>
 #include <multiprocessing/os/private_lock.hpp>

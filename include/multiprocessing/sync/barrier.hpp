@@ -8,6 +8,8 @@
 #include <tuple> // std::tie
 #include <utility> // std::move
 
+#include <fmt/format.h>
+
 #include <multiprocessing/config.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/fwd.hpp>
@@ -35,7 +37,7 @@ namespace multiprocessing {
 ///   it and inherited across fork; who comes last calls the one of the handle he came with.
 /// - Python: `multiprocessing.Barrier`; a party that dies is noticed, and fewer than one party is a ValueError. While the
 ///   action runs nobody's time is over, as there.
-/// - Threads and processes: any, up to 4096 waiting at a time.
+/// - Threads and processes: any, up to 2000 waiting at a time.
 /// - When a process dies: while it waits, or in the action: the others get the BrokenBarrierError within 20 ms. Before it
 ///   comes: nobody knows that it would have come; give wait() a timeout.
 /// - Errors: BrokenBarrierError; ValueError for less than one party.

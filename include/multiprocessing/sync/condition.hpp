@@ -7,6 +7,8 @@
 #include <functional> // std::invoke
 #include <tuple>      // std::tie, std::tuple_cat
 
+#include <fmt/format.h>
+
 #include <multiprocessing/config.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/fwd.hpp>
@@ -38,7 +40,7 @@ namespace multiprocessing {
 /// - Copying shares the condition and the lock. Constness is the handle's. What a lock can, a Condition can.
 /// - Python: `multiprocessing.Condition`, whose notify() waits until each one it has woken says so, for ever if that is
 ///   dead. Here nobody waits for a waiter. What Python asserts is a ValueError.
-/// - Threads and processes: any, up to 4096 waiting at a time.
+/// - Threads and processes: any, up to 2000 waiting at a time.
 /// - When a process dies: a dead waiter isn't notified; one that dies *after* it was notified and before it has the lock
 ///   again passes that on to another that was waiting then, within 50 ms. Who dies in notify() has notified as many as he
 ///   got to; the lock tells the next one to take it. wait() throws that OwnerDiedError, holding the lock.
@@ -92,6 +94,8 @@ private:
     /// `ticket` is the waiter's turn; in a notified place, the turn that was to come next when it was notified: only
     /// who waited then may have it in a dead one's stead.
     struct state {
+        state() noexcept {} // not `= default`: that, value-initialised, would touch all of it
+
         std::uint64_t next_ticket = 0;
         sync::places waiters;
     };

@@ -117,11 +117,12 @@ inline bool owned_lock::nest() const {
 }
 
 inline bool owned_lock::take_now(bool tell) const {
-    return nest() || took(state_->mutex.try_lock(), tell);
+    return took(state_->mutex.try_lock(), tell) || nest();
 }
 
 inline bool owned_lock::take(const os::deadline& until, bool tell) const {
-    if (nest()) return true;
+    if (take_now(tell)) [[likely]]
+        return true;
     if (until.is_never() && state_->mutex.held_here())
         throw ValueError("this thread holds the lock already and would wait for itself for ever: use an RLock to take it "
                          "more than once");

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <tuple> // std::tie
 
+#include <fmt/format.h>
+
 #include <multiprocessing/config.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/fwd.hpp>

@@ -122,7 +122,7 @@ private:
     [[gnu::cold]] taken lock_slowly(const deadline& until, const detail::robust_thread& me);
 
     std::atomic<std::uint32_t> word_{0};
-    std::uint32_t unused_[5]{};
+    [[maybe_unused]] std::uint32_t unused_[5]{};
     robust_list* before_ = nullptr; // of the holder's list: addresses in its memory, which mean nothing to others
     robust_list next_{};
     // 32: see find_robust_thread; 8: where glibc looks for the link back.

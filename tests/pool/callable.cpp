@@ -21,8 +21,8 @@ struct thing {
 template <typename F>
 int through_a_job(F f, int x) {
     alignas(64) static pool::job where{};
-    pool::put_callable(where, f);
-    auto&& again = pool::get_callable<F>(where);
+    pool::put_callable(where.callable, f);
+    auto&& again = pool::get_callable<F>(where.callable);
     return again(x);
 }
 

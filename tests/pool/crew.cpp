@@ -23,9 +23,18 @@ void squares(pool::desk& at) {
     }
 }
 
+void fail(pool::desk& at, std::uint64_t item) {
+    multiprocessing::os::throw_site site;
+    try {
+        site.watch([] { throw std::runtime_error("no"); });
+    } catch (...) {
+        pool::fail_job(at, item, site);
+    }
+}
+
 unsigned fill(pool::crew& all, std::uint64_t items, pool::chunk_function run) {
     const unsigned j = all.reserve(items, 0);
-    all.at(j).run = reinterpret_cast<std::uintptr_t>(run);
+    all.at(j).run = pool::code_number(run);
     all.at(j).output = memory::commons::here().offset_of(all.room_for_output(j, items * 8));
     return j;
 }
@@ -122,7 +131,7 @@ TEST_CASE("a failed job's room stays until the last worker is past it", "[pool][
             memory::commons::here().at<std::uint64_t>(at.which().output)[0] = 99;
         } else {
             while (at_gate[0] == 0) {}
-            pool::fail_job(at, 1, std::make_exception_ptr(std::runtime_error("no")));
+            fail(at, 1);
         }
     });
     all.start(j);
@@ -200,7 +209,7 @@ TEST_CASE("a crew leaves no object behind, whatever became of its jobs", "[pool]
         pool::crew all({.workers = 2});
         REQUIRE(do_squares(all, 100'000));
         const unsigned j = fill(all, 10, [](pool::desk& at) {
-            pool::fail_job(at, at.work.begin, std::make_exception_ptr(std::runtime_error("no")));
+            fail(at, at.work.begin);
         });
         all.start(j);
         REQUIRE(all.wait(j, false).failure);

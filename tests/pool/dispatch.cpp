@@ -25,11 +25,11 @@ TEST_CASE("few plain items travel in the job itself, many in a room that is kept
     const auto before = objects();
     std::array<int, 3> few{1, 2, 3};
     for (int i = 0; i < 3; ++i)
-        REQUIRE(pool::run_on_standing(all, f, few, 3, 0, pool::collected<int>{}) == std::vector{2, 4, 6});
+        REQUIRE(pool::run_on_standing(all, f, few, 3, {}, pool::collected<int>{}) == std::vector{2, 4, 6});
     REQUIRE(objects() == before);
     std::vector<int> many(10'000, 7);
     for (int i = 0; i < 3; ++i)
-        REQUIRE(pool::run_on_standing(all, f, many, many.size(), 0, pool::collected<int>{}) == std::vector<int>(10'000, 14));
+        REQUIRE(pool::run_on_standing(all, f, many, many.size(), {}, pool::collected<int>{}) == std::vector<int>(10'000, 14));
     REQUIRE(objects() == before + 2); // one for what goes in, one for what comes out
 }
 
@@ -41,7 +41,7 @@ TEST_CASE("what is common memory already is used where it stands", "[pool][dispa
     std::iota(in.get(), in.get() + 1000, 0);
     const auto before = objects();
     std::span from(in.get(), 1000);
-    pool::run_on_standing(all, f, from, 1000, 0, pool::written_into<int>(out.get(), 1000));
+    pool::run_on_standing(all, f, from, 1000, {}, pool::written_into<int>(out.get(), 1000));
     REQUIRE(out[999] == 1998);
     REQUIRE(objects() == before);
 }
@@ -51,8 +51,9 @@ TEST_CASE("heirs are given a place in memory, or places of places", "[pool][disp
     auto f = [&k](const std::string& s) { return s.size() + static_cast<std::size_t>(k); };
     std::vector<std::string> in_order{"a", "bb"};
     std::list<std::string> linked{"ccc"};
-    REQUIRE(pool::run_on_heirs(2, f, in_order, 2, 0, pool::collected<std::size_t>{}) == std::vector<std::size_t>{6, 7});
-    REQUIRE(pool::run_on_heirs(2, f, linked, 1, 0, pool::collected<std::size_t>{}) == std::vector<std::size_t>{8});
+    pool::crew all({.workers = 2});
+    REQUIRE(pool::run_on_heirs(all, f, in_order, 2, {}, pool::collected<std::size_t>{}) == std::vector<std::size_t>{6, 7});
+    REQUIRE(pool::run_on_heirs(all, f, linked, 1, {}, pool::collected<std::size_t>{}) == std::vector<std::size_t>{8});
 }
 
 TEST_CASE("workers have the code of the program, and that of libraries loaded before them", "[pool][dispatch]") {

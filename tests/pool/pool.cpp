@@ -361,7 +361,6 @@ TEST_CASE("calls in the wrong state are refused", "[pool][T112][T115][T116]") {
     REQUIRE_THROWS_WITH(mp::Pool(0), Catch::Contains("at least 1"));
     REQUIRE_THROWS_AS(mp::Pool(-1), mp::ValueError);
     REQUIRE_THROWS_AS(mp::Pool({.processes = 1'000'000}), mp::ValueError);
-    REQUIRE_THROWS_AS(mp::Pool({.processes = 1, .start_method = mp::StartMethod::spawn}), mp::NotPortableError);
     mp::Pool pool(1);
     REQUIRE_THROWS_AS(pool.map(square, {1}, -1), mp::ValueError);
     REQUIRE_THROWS_WITH(pool.join(), Catch::Contains("Pool is still running"));

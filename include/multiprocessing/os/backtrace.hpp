@@ -39,7 +39,8 @@ inline std::string describe_place(const std::string& module, std::uint64_t offse
 /// The symbol that holds this code, as the linker spells it; empty where it isn't known.
 inline std::string_view linker_name(const void* code);
 
-/// A line "    at ..." for each of these calls. Those that a throw consists of are left out.
+/// A line "    at ..." for each of these calls. Those that a throw consists of are left out, and those from which this library
+/// calls what is a user's.
 inline std::string describe_calls(std::span<const void* const> calls);
 
 namespace detail {
@@ -93,6 +94,11 @@ inline std::string describe(const code_place& found) {
                        found.offset - found.function.offset, found.module);
 }
 
+/// Where the user's part of a stack ends (os/throw_site.hpp).
+inline bool calls_the_user(std::string_view name) {
+    return name.starts_with("_ZN15multiprocessing2os10throw_site5watch");
+}
+
 inline bool is_part_of_a_throw(std::string_view name) {
     return name == "__cxa_throw" || name == "__cxa_rethrow" || name == "_ZSt17rethrow_exceptionNSt15__exception_ptr13exception_ptrE";
 }
@@ -126,7 +132,10 @@ inline std::string describe_calls(std::span<const void* const> calls) {
         break;
     }
     std::string text;
-    for (const void* call : calls) text += "    at " + describe_code(call) + '\n';
+    for (const void* call : calls) {
+        if (detail::calls_the_user(linker_name(call))) break;
+        text += "    at " + describe_code(call) + '\n';
+    }
     return text;
 }
 

@@ -176,6 +176,7 @@ inline void on_crash(int number, siginfo_t* about, void*) noexcept {
                 place.name = found.name;
                 place.begin = found.offset;
             }
+            if (calls_the_user(place.name)) break;
             if (place.name.empty()) {
                 line << place.module << "+";
                 line.hex(place.offset) << "\n";
@@ -245,8 +246,9 @@ inline std::string read_last_words(std::span<const char> place) {
         if (gap == std::string_view::npos || !line.starts_with("0x") ||
             std::from_chars(line.data() + 2, line.data() + gap, offset, 16).ec != std::errc())
             continue;
-        std::string module(line.substr(gap + 1));
-        readable += "    at " + describe_place(std::move(module), offset) + '\n';
+        const std::string module(line.substr(gap + 1));
+        if (detail::calls_the_user(find_symbol(module, offset).name)) break;
+        readable += "    at " + describe_place(module, offset) + '\n';
     }
     return readable;
 }

@@ -40,7 +40,7 @@ public:
 
     /// f(), and whatever it throws.
     template <typename F>
-    auto watch(F&& f) -> std::invoke_result_t<F>;
+    [[gnu::noinline]] auto watch(F&& f) -> std::invoke_result_t<F>; // a frame of its own: what is outside of it is no user's
 
     /// The calls between watch() and the throw, from the innermost outwards, a line each; empty when nothing was thrown.
     [[nodiscard]] std::string backtrace() const { return describe_calls(std::span(calls_).first(taken_)); }

@@ -14,7 +14,8 @@
 
 namespace multiprocessing::pool {
 
-/// A job is `count` items that any worker may work on; workers take chunks of it themselves, from its claim word.
+/// A job is `count` items that any worker of its party may work on; workers take chunks of it themselves, from its claim
+/// word. It may grow while it is open: what hasn't been appended yet can't be claimed.
 ///
 ///     claim word:    generation : 20 | worker + 1 : 11 | log2(chunk) : 5 | next : 28
 ///     claim record:  generation : 20 | finished   : 11 | log2(chunk) : 5 | end  : 28     one a worker and job
@@ -44,6 +45,9 @@ namespace multiprocessing::pool {
 ///
 /// Items are claimed by the grain: one item, unless there are more than 2^27, or the caller asked for a chunk size.
 ///
+/// A party is the workers that look at the same jobs: party 0 stands as long as the board does, the others are heirs
+/// that were forked for what they work on.
+///
 /// Growth: a claim costs one compare-and-swap, and a look at another worker's line; publishing, nothing per worker but
 /// a word for each 64 of them.
 struct job {
@@ -52,18 +56,23 @@ struct job {
     std::atomic<std::uint32_t> grains;
     std::atomic<std::uint32_t> fixed; ///< one grain a chunk, as the caller wished
     std::atomic<float> cost;          ///< nanoseconds an item, as last seen; 0: not known yet
+    std::atomic<std::uint32_t> hands; ///< workers of its party; 0: all there are
 
     alignas(64) std::atomic<std::uint64_t> done; ///< generation : 20 | items : 44
 
     // Looked at for each item, written once at most.
     alignas(64) std::atomic<std::uint32_t> dropped; ///< go no further: an item failed, or the caller gave up
     std::atomic<std::uint32_t> in_doubt;            ///< `done` can't be believed
+    std::atomic<std::uint32_t> parcels;             ///< a log names parcels (log.hpp)
     std::atomic<std::uint64_t> error;               ///< name of the first failure (task.hpp)
+    std::uint64_t first;                            ///< number of its first item: not 0 where it is the rest of another job
+    std::uint64_t timeout;                          ///< nanoseconds that an item may take; 0: any time
+    std::uint64_t shared;                           ///< items begin with the shares that they name (shares.hpp)
 
     // Read after a claim, written while there is none.
-    alignas(64) std::uint64_t count; ///< items
+    alignas(64) std::atomic<std::uint64_t> count; ///< items; of one that grows: the most there will be
     std::uint64_t grain;             ///< items in a grain
-    std::uint64_t run;               ///< what to call for a chunk: an address in this program
+    std::uint64_t run;               ///< what to call for a chunk (callable.hpp: code)
     std::uint64_t callable[2];       ///< its state, where that fits
     std::uint64_t input;             ///< what these mean is the task's affair (task.hpp)
     std::uint64_t input_index;
@@ -72,13 +81,28 @@ struct job {
 };
 static_assert(sizeof(job) == 64 * 8);
 
-/// One worker's line.
+/// One worker's lines.
 struct station {
     alignas(64) std::atomic<std::uint64_t> item;
-    std::atomic<std::uint64_t> gift; ///< name
+    std::atomic<std::uint64_t> gift;     ///< name
+    std::atomic<std::uint64_t> gift_has_shares;
+    std::atomic<std::uint64_t> due;      ///< when its item must be done, on the monotonic clock; 0: at any time
+    std::atomic<std::uint32_t> spent;    ///< it has done as many items as it may
+    std::atomic<std::uint32_t> relieved; ///< its successor stands: it may leave
+
+    // What it did, for stats(); written by itself alone.
+    alignas(64) std::atomic<std::uint64_t> tasks;
+    std::atomic<std::uint64_t> chunks;
+    std::atomic<std::uint64_t> busy;  ///< nanoseconds
+    std::atomic<std::uint64_t> begun; ///< when it began, nanoseconds on the monotonic clock
+    std::atomic<std::uint64_t> bytes; ///< packed results
 };
 
+/// In station::item: none of the chunk has been begun.
+inline constexpr std::uint64_t no_item = ~std::uint64_t{0};
+
 inline constexpr unsigned max_jobs = 64;
+inline constexpr unsigned max_parties = 64;
 inline constexpr unsigned max_workers = 2046;
 
 /// What one has claimed.
@@ -94,7 +118,10 @@ public:
     board() = default;
 
     /// A new board. It lives as long as some process has a view of it.
-    explicit board(unsigned workers);
+    explicit board(unsigned stations);
+    /// A view of one that is there; for a process that isn't a copy of who made it.
+    board(memory::handle<std::byte[]> existing, unsigned stations);
+    [[nodiscard]] const memory::handle<std::byte[]>& memory() const noexcept { return memory_; }
 
     [[nodiscard]] unsigned workers() const noexcept { return workers_; }
     [[nodiscard]] job& job_at(unsigned j) const noexcept { return jobs_[j]; }
@@ -103,12 +130,20 @@ public:
         return logs_[j * workers_ + w];
     }
 
+    /// Where a worker that crashes writes where it was (os/crash.hpp).
+    [[nodiscard]] std::span<char> last_words_of(unsigned w) const noexcept {
+        return {last_words_ + w * room_for_last_words, room_for_last_words};
+    }
+
     [[nodiscard]] static std::uint64_t generation_of(const chunk& c) noexcept { return c.record >> 44; }
 
     // --- the owner
 
-    /// The job can be claimed from now on. Everything else of it has been written; the slot was retired, or is new.
-    void open(unsigned j) noexcept;
+    /// The job can be claimed from now on, by that party. Everything else of it has been written; the slot was retired,
+    /// or is new.
+    void open(unsigned j, unsigned of = 0) noexcept;
+    /// An open job has so many items now, more than before. `wake`: one of those who sleep.
+    void grow(unsigned j, std::uint32_t items, bool wake) noexcept;
     /// Nothing more can be claimed of it.
     void shut(unsigned j) noexcept;
     /// The slot is free for another job. Only when none of its claims is unfinished.
@@ -124,9 +159,17 @@ public:
     void write_off(unsigned j, unsigned w, const chunk& lost) noexcept;
 
     /// Ends the workers' waiting once there is nothing to do: they leave.
-    void dismiss() noexcept;
+    void dismiss(unsigned of = 0) noexcept;
+    /// A party begins anew.
+    void convene(unsigned of) noexcept { parties_[of].dismissed.store(0); }
     void wake_workers() noexcept;
-    void forget_sleeper(unsigned w) noexcept { asleep_[w / 64].fetch_and(~bit(w)); }
+    /// Something has changed that workers may be waiting for.
+    void tell() noexcept {
+        head_->news.fetch_add(1);
+        wake_workers();
+    }
+    /// A worker that isn't there any more, or not yet.
+    void clear_station(unsigned w) noexcept;
 
     /// The owner is about to sleep, and wants to be rung for. Look again at what is waited for afterwards.
     void announce_owner_sleeps() noexcept { head_->owner_asleep.store(1); }
@@ -134,11 +177,16 @@ public:
 
     // --- a worker
 
-    [[nodiscard]] std::uint64_t open_jobs() const noexcept { return head_->open.load(std::memory_order_acquire); }
-    [[nodiscard]] bool dismissed() const noexcept { return head_->dismissed.load(std::memory_order_acquire) != 0; }
+    [[nodiscard]] std::uint64_t open_jobs(unsigned of = 0) const noexcept {
+        return parties_[of].open.load(std::memory_order_acquire);
+    }
+    [[nodiscard]] bool dismissed(unsigned of = 0) const noexcept {
+        return parties_[of].dismissed.load(std::memory_order_acquire) != 0;
+    }
 
     /// Takes the next chunk of a job; nothing when none is left.
-    [[nodiscard]] std::optional<chunk> claim(unsigned j, unsigned w) noexcept;
+    /// Not more than `most` items, unless a single grain is.
+    [[nodiscard]] std::optional<chunk> claim(unsigned j, unsigned w, std::uint64_t most = ~std::uint64_t{0}) noexcept;
     /// The chunk is done. True if the owner sleeps and has something to look at.
     [[nodiscard]] bool finish(unsigned j, unsigned w, const chunk& done) noexcept;
     /// Where a worker says that it can't begin.
@@ -153,13 +201,17 @@ public:
 private:
     struct head {
         alignas(64) std::atomic<std::uint32_t> news; ///< workers sleep on it
-        std::atomic<std::uint32_t> dismissed;
-        std::atomic<std::uint64_t> open; ///< a bit a job; only the owner writes it, so no late worker can hide a new job
         alignas(64) std::atomic<std::uint32_t> owner_asleep;
         std::atomic<memory::object_name> unfit; ///< what the initializer of a worker threw, the first time
     };
 
+    struct party {
+        std::atomic<std::uint64_t> open; ///< a bit a job; only the owner writes it, so no late worker can hide a new job
+        std::atomic<std::uint32_t> dismissed;
+    };
+
     using word = std::uint64_t;
+    static constexpr std::size_t room_for_last_words = 2048;
     static constexpr unsigned next_bits = 28;
     static constexpr word next_mask = (word{1} << next_bits) - 1;
     static constexpr word closed = next_mask; // more than any job has grains
@@ -191,17 +243,24 @@ private:
     memory::handle<std::byte[]> memory_;
     unsigned workers_ = 0;
     head* head_ = nullptr;
+    party* parties_ = nullptr;
     std::atomic<std::uint64_t>* asleep_ = nullptr; // a bit a worker: set twice or cleared twice does no harm
     job* jobs_ = nullptr;
     station* stations_ = nullptr;
     std::atomic<word>* records_ = nullptr;
     std::atomic<std::uint64_t>* logs_ = nullptr;
+    char* last_words_ = nullptr;
 };
 
 /// The most grains a job can have: `next` may overshoot by a chunk, and must stay below `closed`.
 inline constexpr std::uint64_t max_grains = (std::uint64_t{1} << 27) - 1;
 
-inline board::board(unsigned workers) : workers_(workers) {
+inline board::board(unsigned stations) : board({}, stations) {
+    for (unsigned j = 0; j < max_jobs; ++j) jobs_[j].claim.store(encode({0, 0, 0, closed}), std::memory_order_relaxed);
+}
+
+inline board::board(memory::handle<std::byte[]> existing, unsigned stations) : memory_(std::move(existing)), workers_(stations) {
+    const unsigned workers = stations;
     const std::size_t sleep_words = (workers + 63) / 64;
     std::size_t at = 0;
     const auto take = [&](std::size_t bytes) {
@@ -210,31 +269,42 @@ inline board::board(unsigned workers) : workers_(workers) {
         return begin;
     };
     const auto head_at = take(sizeof(head));
+    const auto parties_at = take(sizeof(party) * max_parties);
     const auto asleep_at = take(8 * sleep_words);
     const auto stations_at = take(sizeof(station) * workers);
     const auto records_at = take(sizeof(word) * max_jobs * workers);
     const auto logs_at = take(sizeof(std::uint64_t) * max_jobs * workers);
     const auto jobs_at = take(sizeof(job) * max_jobs);
-    memory_ = memory::handle<std::byte[]>::create(at); // zeros: a valid board without jobs
+    const auto last_words_at = take(room_for_last_words * workers);
+    if (!memory_) memory_ = memory::handle<std::byte[]>::create(at); // zeros: a valid board, but for the jobs' claims
+    if (memory_.size() < at) throw ProcessError("this isn't the board of a pool");
     std::byte* base = memory_.get();
     head_ = reinterpret_cast<head*>(base + head_at);
+    parties_ = reinterpret_cast<party*>(base + parties_at);
     asleep_ = reinterpret_cast<std::atomic<std::uint64_t>*>(base + asleep_at);
     stations_ = reinterpret_cast<station*>(base + stations_at);
     records_ = reinterpret_cast<std::atomic<word>*>(base + records_at);
     logs_ = reinterpret_cast<std::atomic<std::uint64_t>*>(base + logs_at);
     jobs_ = reinterpret_cast<job*>(base + jobs_at);
-    for (unsigned j = 0; j < max_jobs; ++j) jobs_[j].claim.store(encode({0, 0, 0, closed}), std::memory_order_relaxed);
+    last_words_ = reinterpret_cast<char*>(base + last_words_at);
 }
 
-inline void board::open(unsigned j) noexcept {
+inline void board::open(unsigned j, unsigned of) noexcept {
     const decoded old = decode(jobs_[j].claim.load(std::memory_order_relaxed));
     const word generation = (old.generation + 1) & 0xfffff;
     jobs_[j].done.store(generation << items_bits);
     jobs_[j].claim.store(encode({generation, 0, 0, 0}), std::memory_order_release);
-    head_->open.fetch_or(bit(j));
+    parties_[of].open.fetch_or(bit(j));
     MULTIPROCESSING_STEP(job_open);
+    tell();
+}
+
+inline void board::grow(unsigned j, std::uint32_t items, bool wake) noexcept {
+    jobs_[j].grains.store(items, std::memory_order_release);
     head_->news.fetch_add(1);
-    wake_workers();
+    if (!wake) return;
+    for (unsigned i = 0; i < (workers_ + 63) / 64; ++i)
+        if (asleep_[i].load() != 0) return os::wake_one(head_->news);
 }
 
 // The fence that pairs with the one in await_news is in the fetch_add before: either the worker sees the news, or its
@@ -254,7 +324,16 @@ inline void board::shut(unsigned j) noexcept {
 
 inline void board::retire(unsigned j) noexcept {
     shut(j); // before anything of the job is written again: a late worker's claim must fail
-    head_->open.fetch_and(~bit(j));
+    for (unsigned p = 0; p < max_parties; ++p)
+        if ((parties_[p].open.load(std::memory_order_relaxed) & bit(j)) != 0) parties_[p].open.fetch_and(~bit(j));
+}
+
+inline void board::clear_station(unsigned w) noexcept {
+    station& place = stations_[w];
+    asleep_[w / 64].fetch_and(~bit(w));
+    place.due.store(0);
+    place.spent.store(0);
+    place.relieved.store(0);
 }
 
 inline void board::put_on_record(unsigned j, word claimed) const noexcept {
@@ -279,20 +358,23 @@ inline board::word board::choose_shift(const job& which, std::uint32_t grains, w
     constexpr float long_enough = 50'000; // ns; a claim that is fought over costs 0.1 to 0.15 us
     constexpr float short_enough = 5'000; // towards the end chunks shrink to this, not to single items
     constexpr word growth = 2;            // four times the last one at most: what was seen may not hold for what comes
-    const word share = (grains - before.next) / (2 * workers_);
+    const word left = grains - before.next; // and not a grain more: the job may grow yet
+    const word hands = which.hands.load(std::memory_order_relaxed);
+    const word share = left / (2 * (hands != 0 ? hands : workers_));
     const word floor = static_cast<word>(short_enough / cost);
     const word ceiling = static_cast<word>(std::min(long_enough / cost, 1e8F));
-    const word wanted = std::clamp<word>(std::min(ceiling, std::max(share, floor)), 1, max_grains / 2);
+    const word wanted = std::clamp<word>(std::min(ceiling, std::max(share, floor)), 1, left);
     return std::min<word>(static_cast<word>(std::bit_width(wanted) - 1), before.who == 0 ? 0 : before.shift + growth);
 }
 
 inline chunk board::chunk_of(const job& which, word record) const noexcept {
     const decoded c = decode(record);
     const word begin = c.next - (word{1} << c.shift);
-    return {std::min(begin * which.grain, which.count), std::min(c.next * which.grain, which.count), record};
+    const word count = which.count.load(std::memory_order_relaxed);
+    return {std::min(begin * which.grain, count), std::min(c.next * which.grain, count), record};
 }
 
-inline std::optional<chunk> board::claim(unsigned j, unsigned w) noexcept {
+inline std::optional<chunk> board::claim(unsigned j, unsigned w, std::uint64_t most) noexcept {
     job& which = jobs_[j];
     word seen = which.claim.load(std::memory_order_acquire);
     for (;;) {
@@ -300,7 +382,8 @@ inline std::optional<chunk> board::claim(unsigned j, unsigned w) noexcept {
         const std::uint32_t grains = which.grains.load(std::memory_order_relaxed);
         if (now.next >= grains) return std::nullopt;
         put_on_record(j, seen);
-        const word shift = choose_shift(which, grains, seen);
+        word shift = choose_shift(which, grains, seen);
+        if (shift != 0 && most >> shift == 0) shift = static_cast<word>(std::bit_width(most | 1) - 1);
         const decoded mine{now.generation, w + 1, shift, now.next + (word{1} << shift)};
         if (!which.claim.compare_exchange_weak(seen, encode(mine), std::memory_order_acq_rel)) continue;
         MULTIPROCESSING_STEP(claimed);
@@ -314,7 +397,7 @@ inline std::optional<chunk> board::claim(unsigned j, unsigned w) noexcept {
 inline bool board::finish(unsigned j, unsigned w, const chunk& done) noexcept {
     job& which = jobs_[j];
     const word items = done.end - done.begin;
-    const word count = which.count; // before the claim is given up: afterwards another job may stand here
+    const word count = which.count.load(std::memory_order_relaxed); // before the claim is given up: afterwards another job may stand here
     decoded r = decode(done.record);
     r.who = finished;
     record(j, w).store(encode(r));
@@ -330,7 +413,7 @@ inline bool board::finish(unsigned j, unsigned w, const chunk& done) noexcept {
 
 inline bool board::complete(unsigned j) const noexcept {
     const job& which = jobs_[j];
-    if ((which.done.load() & items_mask) >= which.count) return true;
+    if ((which.done.load() & items_mask) >= which.count.load(std::memory_order_relaxed)) return true;
     const word seen = which.claim.load();
     const decoded now = decode(seen);
     if (now.next < which.grains.load(std::memory_order_relaxed)) return false;
@@ -361,8 +444,8 @@ inline void board::write_off(unsigned j, unsigned w, const chunk& lost) noexcept
     record(j, w).store(encode(r));
 }
 
-inline void board::dismiss() noexcept {
-    head_->dismissed.store(1);
+inline void board::dismiss(unsigned of) noexcept {
+    parties_[of].dismissed.store(1);
     head_->news.fetch_add(1);
     os::wake_all(head_->news);
 }

@@ -12,9 +12,30 @@
 #include <type_traits>
 #include <utility>
 
+#include <multiprocessing/os/module.hpp>
 #include <multiprocessing/pool/board.hpp>
 
 namespace multiprocessing::pool {
+
+/// Code of the program as a number that means the same where the program stands at another address; other code (of a
+/// library that was loaded before the workers were forked) as its address. 0 is none.
+///
+/// The top bit tells one from the other: no address of a process has it.
+[[nodiscard]] inline std::uint64_t code_number(std::uint64_t address) noexcept {
+    constexpr std::uint64_t relative = std::uint64_t{1} << 63;
+    if (!os::in_executable(reinterpret_cast<const void*>(address))) return address;
+    return relative | (address - os::detail::program_begin.load(std::memory_order_relaxed));
+}
+[[nodiscard]] inline std::uint64_t code_address(std::uint64_t number) noexcept {
+    if (number >> 63 == 0) return number;
+    static_cast<void>(os::in_executable(nullptr)); // the first time it looks where the program is
+    return os::detail::program_begin.load(std::memory_order_relaxed) + (number << 1 >> 1);
+}
+template <typename Function>
+    requires std::is_function_v<Function>
+[[nodiscard]] std::uint64_t code_number(Function* f) noexcept {
+    return code_number(reinterpret_cast<std::uintptr_t>(f));
+}
 
 namespace detail {
 
@@ -80,27 +101,34 @@ private:
     held callable_;
 };
 
-/// Writes a callable down in its job.
+/// Writes a callable down, in its job or its task: two words.
 template <typename F>
-void put_callable([[maybe_unused]] job& where, [[maybe_unused]] const F& f) noexcept {
-    if constexpr (std::is_empty_v<F>)
+void put_callable([[maybe_unused]] std::uint64_t (&where)[2], [[maybe_unused]] const F& f) noexcept {
+    if constexpr (std::is_empty_v<F>) {
         return; // nothing but its type
-    else if constexpr (KnownToAll<F>)
-        std::memcpy(where.callable, &f, sizeof f);
-    else
-        where.callable[0] = reinterpret_cast<std::uintptr_t>(&f); // for workers who inherited it at this address
+    } else if constexpr (KnownToAll<F>) {
+        // The first word of a pointer to a member is the code, or a place in a table of functions; of one to data a
+        // distance: those are small numbers, which aren't in the program.
+        where[0] = where[1] = 0;
+        std::memcpy(where, &f, sizeof f);
+        where[0] = code_number(where[0]);
+        where[1] = code_number(where[1]);
+    } else {
+        where[0] = reinterpret_cast<std::uintptr_t>(&f); // for workers who inherited it at this address
+    }
 }
 
-/// The callable of a job, in a worker: its own copy, or the one it inherited.
+/// The callable, in a worker: its own copy, or the one it inherited.
 template <typename F>
-decltype(auto) get_callable([[maybe_unused]] const job& where) noexcept {
+decltype(auto) get_callable([[maybe_unused]] const std::uint64_t (&where)[2]) noexcept {
     if constexpr (!KnownToAll<F>) {
-        return *reinterpret_cast<F*>(where.callable[0]);
+        return *reinterpret_cast<F*>(where[0]);
     } else if constexpr (std::is_empty_v<F>) {
         return std::bit_cast<F>(std::byte{});
     } else {
+        const std::uint64_t words[2] = {code_address(where[0]), code_address(where[1])};
         F f;
-        std::memcpy(&f, where.callable, sizeof f);
+        std::memcpy(&f, words, sizeof f);
         return f;
     }
 }

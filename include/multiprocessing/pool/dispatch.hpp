@@ -1,13 +1,14 @@
 // Floor 9, pool/dispatch: from a call on a pool to a job on its board, and back to a result.
 #pragma once
 
+#include <algorithm> // std::min
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring> // std::memcpy
 #include <exception>
 #include <iterator>
-#include <memory> // std::addressof, std::construct_at
+#include <memory> // std::addressof, std::construct_at, std::shared_ptr
 #include <ranges>
 #include <span>
 #include <type_traits>
@@ -27,13 +28,13 @@ namespace multiprocessing::pool {
 /// A slot of a crew while one call uses it.
 class booking {
 public:
-    booking(crew& all, std::uint64_t items, std::uint64_t chunk) : crew_(all), j_(all.reserve(items, chunk)) {}
+    booking(crew& all, std::uint64_t items, const manner& how) : crew_(all), j_(all.reserve(items, how)) {}
     booking(const booking&) = delete;
     booking& operator=(const booking&) = delete;
     ~booking() {
-        if (started_)
+        if (stage_ == waited)
             crew_.release(j_);
-        else
+        else if (stage_ == filling)
             crew_.abandon(j_);
     }
 
@@ -42,23 +43,43 @@ public:
     [[nodiscard]] job& which() const noexcept { return crew_.at(j_); }
 
     /// Has it done; throws what an item threw, or why it was lost.
-    void run(bool results_in_place = false);
+    void run(unsigned party = 0, bool results_in_place = false) {
+        stage_ = waited;
+        crew_.start(j_, party);
+        if (party != 0) crew_.dismiss(party);
+        crew_.wait(j_, results_in_place).require_good();
+    }
+    /// Has it done while nobody waits.
+    void run_detached(unsigned party, std::shared_ptr<remains> rest) {
+        stage_ = detached;
+        crew_.start_detached(j_, party, std::move(rest));
+        if (party != 0) crew_.dismiss(party);
+    }
 
 private:
     crew& crew_;
     unsigned j_;
-    bool started_ = false;
+    enum { filling, waited, detached } stage_ = filling;
 };
 
-inline void booking::run(bool results_in_place) {
-    started_ = true;
-    crew_.start(j_);
-    const outcome how = crew_.wait(j_, results_in_place);
-    if (how.good()) return;
-    if (how.lost) std::rethrow_exception(how.lost);
-    if (how.unspeakable) throw ProcessError("an item failed, and its worker had no memory left to say how");
-    std::rethrow_exception(reported(how.failure));
-}
+/// Heirs while one call needs them.
+class following {
+public:
+    following(crew& all, std::uint64_t items, bool may_be_replaced)
+        : crew_(&all), party_(all.summon(static_cast<unsigned>(std::min<std::uint64_t>(all.size(), items)), may_be_replaced)) {}
+    following(const following&) = delete;
+    following& operator=(const following&) = delete;
+    ~following() {
+        if (crew_ != nullptr && crew_->is_ours()) crew_->disband(party_, true);
+    }
+    [[nodiscard]] unsigned party() const noexcept { return party_; }
+    /// From now on they leave by themselves.
+    void let_go() noexcept { crew_ = nullptr; }
+
+private:
+    crew* crew_;
+    unsigned party_;
+};
 
 // --- items
 
@@ -92,15 +113,39 @@ void stage(booking& call, Range& range, std::uint64_t n) {
     } else {
         // Measured first, then packed where they are read: nothing is copied twice.
         auto* ends = reinterpret_cast<std::uint64_t*>(call.on().room_for_index(call.slot(), n * sizeof(std::uint64_t)));
+        std::vector<memory::holding> all_shares;
+        std::vector<memory::holding> shares;
         std::uint64_t size = 0;
         std::uint64_t i = 0;
-        for (const T& item : range) ends[i++] = size += serial::packed_size<T>(item);
-        std::byte* to = call.on().room_for_input(call.slot(), size);
+        for (const T& item : range) {
+            ends[i++] = size += pack_sharing<T>({}, item, shares);
+            all_shares.insert(all_shares.end(), shares.begin(), shares.end());
+        }
+        const bool shared = !all_shares.empty();
+        std::uint64_t more = 0; // for the names of shares, of all items so far
+        if (shared) {
+            i = 0;
+            for (const T& item : range) {
+                static_cast<void>(pack_sharing<T>({}, item, shares));
+                more += size_of_names(shares.size());
+                ends[i++] += more;
+            }
+            which.shared = 1;
+            call.on().keep(call.slot(), std::move(all_shares));
+        }
+        std::byte* to = call.on().room_for_input(call.slot(), size + more);
         std::uint64_t begin = 0;
         i = 0;
         for (const T& item : range) {
             const std::uint64_t room = ends[i++] - begin;
-            if (serial::pack_into<T>(std::span(to + begin, room), item) != room)
+            std::uint64_t names = 0;
+            if (shared) {
+                static_cast<void>(pack_sharing<T>({}, item, shares));
+                names = size_of_names(shares.size());
+                if (names > room) throw ValueError("an item isn't packed the same way twice: its save() must depend on its value alone");
+                write_names(to + begin, shares);
+            }
+            if (pack_sharing<T>(std::span(to + begin + names, room - names), item, shares) != room - names)
                 throw ValueError("an item isn't packed the same way twice: its save() must depend on its value alone");
             begin += room;
         }
@@ -112,20 +157,26 @@ void stage(booking& call, Range& range, std::uint64_t n) {
 // --- results
 
 /// What a call wants of the results, each a type with
-///   results<R>     what the workers do with them (task.hpp)
+///   run_chunk<F, Items>   what the workers do (task.hpp)
+///   logged         whether they log the results
 ///   in_place       whether somebody else's memory is written while the job runs
 ///   prepare(call)  before the start
-///   collect(call)  after the end
+///   collect(output, log)  after the end: where the output stands, and what was logged
 ///   nothing()      instead of all that, where there are no items
 template <typename R>
 class collected {
 public:
-    using results = std::conditional_t<Plain<R>, results_to_array<R>, results_to_log<R>>;
+    template <typename F, typename Items>
+    static void run_chunk(desk& at) {
+        pool::run_chunk<F, Items, std::conditional_t<Plain<R>, results_to_array<R>, results_to_log<R>>>(at);
+    }
+    static constexpr bool logged = !Plain<R>;
     static constexpr bool in_place = false;
 
     [[nodiscard]] std::vector<R> nothing() const { return {}; }
     void prepare(booking& call, std::uint64_t n) {
         n_ = n;
+        call.which().output = 0;
         if constexpr (Plain<R>) {
             const std::uint64_t bytes = n * sizeof(R);
             job& which = call.which();
@@ -134,24 +185,35 @@ public:
             which.output = memory::commons::here().offset_of(to);
         }
     }
-    std::vector<R> collect(booking& call) const {
+    std::vector<R> collect(const std::byte* output, const log_reader& log) const {
         if constexpr (Plain<R>) {
-            const R* first = memory::commons::here().at<const R>(call.which().output);
+            const R* first = reinterpret_cast<const R*>(output);
             return std::vector<R>(first, first + n_);
         } else {
-            log_reader log;
-            log.take(call.on().on(), call.slot());
-            std::vector<std::span<const std::byte>> places(n_);
+            struct place {
+                std::span<const std::byte> bytes;
+                bool found = false;
+                memory::holding parcel;
+            };
+            std::vector<place> places(n_);
             std::uint64_t found = 0;
             log.for_each([&](std::uint64_t item, std::span<const std::byte> bytes) {
-                if (item >= n_) throw ProcessError("a worker's log has the result of an item that there isn't");
-                places[item] = bytes;
-                ++found;
+                const std::uint64_t i = item & ~log_record::parcel;
+                if (i >= n_) throw ProcessError("a worker's log has the result of an item that there isn't");
+                found += !std::exchange(places[i].found, true);
+                places[i].bytes = bytes; // of an item that was tried twice, the last
+                places[i].parcel = {};
+                if ((item & log_record::parcel) == 0) return;
+                memory::object_name name = 0;
+                if (bytes.size() != sizeof name) throw ProcessError("a worker's log has a parcel without a name");
+                std::memcpy(&name, bytes.data(), sizeof name);
+                places[i].parcel = memory::holding::receive(name);
             });
             if (found != n_) throw ProcessError("the workers' logs don't have a result for each item");
             std::vector<R> all;
             all.reserve(n_);
-            for (const auto bytes : places) all.push_back(serial::unpack<R>(bytes));
+            for (const place& each : places)
+                all.push_back(each.parcel ? unpack_parcel<R>(each.parcel) : serial::unpack<R>(each.bytes));
             return all;
         }
     }
@@ -162,18 +224,26 @@ private:
 
 /// Nobody wants them.
 struct discarded {
-    using results = results_dropped;
+    template <typename F, typename Items>
+    static void run_chunk(desk& at) {
+        pool::run_chunk<F, Items, results_dropped>(at);
+    }
+    static constexpr bool logged = false;
     static constexpr bool in_place = false;
     void nothing() const noexcept {}
-    void prepare(booking&, std::uint64_t) const noexcept {}
-    void collect(booking&) const noexcept {}
+    void prepare(booking& call, std::uint64_t) const noexcept { call.which().output = 0; }
+    void collect(const std::byte*, const log_reader&) const noexcept {}
 };
 
 /// Into an array of the caller's: written by the workers themselves if it is common memory.
 template <typename U>
 class written_into {
 public:
-    using results = results_to_array<U>;
+    template <typename F, typename Items>
+    static void run_chunk(desk& at) {
+        pool::run_chunk<F, Items, results_to_array<U>>(at);
+    }
+    static constexpr bool logged = false;
     bool in_place = false;
 
     written_into(U* to, std::uint64_t room) noexcept : to_(to), room_(room) {}
@@ -186,9 +256,9 @@ public:
         call.which().output =
             all.offset_of(in_place ? reinterpret_cast<std::byte*>(to_) : call.on().room_for_output(call.slot(), n * sizeof(U)));
     }
-    void collect(booking& call) const {
+    void collect(const std::byte* output, const log_reader&) const {
         if (in_place) return;
-        const U* first = memory::commons::here().at<const U>(call.which().output);
+        const U* first = reinterpret_cast<const U*>(output);
         for (std::uint64_t i = 0; i < n_; ++i) to_[i] = first[i];
     }
 
@@ -200,49 +270,66 @@ private:
 
 // --- the call
 
-/// On workers that stand already: the items travel to them.
-template <typename F, typename Range, typename Wanted>
-auto run_on_standing(crew& all, F& f, Range& range, std::uint64_t n, std::uint64_t chunk, Wanted wanted) {
-    using T = std::ranges::range_value_t<Range>;
-    booking call(all, n, chunk);
-    stage(call, range, n);
-    put_callable(call.which(), f);
-    call.which().run = reinterpret_cast<std::uintptr_t>(&run_chunk<F, standing_items<T>, typename Wanted::results>);
-    wanted.prepare(call, n);
-    call.run(wanted.in_place);
-    return wanted.collect(call);
+/// Takes the results of a call that is over.
+template <typename Wanted>
+auto collect(booking& call, Wanted& wanted) {
+    const auto* output = memory::commons::here().at<const std::byte>(call.which().output);
+    if constexpr (Wanted::logged)
+        return wanted.collect(output, call.on().take_log(call.slot()));
+    else
+        return wanted.collect(output, log_reader());
 }
 
-/// On workers forked for this call, at this moment: f, what it refers to and the items are theirs by inheritance.
+/// On workers that stand already: the items travel to them.
 template <typename F, typename Range, typename Wanted>
-auto run_on_heirs(unsigned workers, F& f, Range& range, std::uint64_t n, std::uint64_t chunk, Wanted wanted) {
+auto run_on_standing(crew& all, F& f, Range& range, std::uint64_t n, const manner& how, Wanted wanted) {
     using T = std::ranges::range_value_t<Range>;
-    const auto run_with = [&]<bool Indirect>(auto first, std::bool_constant<Indirect>) {
+    booking call(all, n, how);
+    stage(call, range, n);
+    put_callable(call.which().callable, f);
+    call.which().run = code_number(&Wanted::template run_chunk<F, standing_items<T>>);
+    wanted.prepare(call, n);
+    call.run(0, wanted.in_place);
+    return collect(call, wanted);
+}
+
+/// Calls use(first, code): where heirs find the items of the range, an iterator that they inherit and that is there until use()
+/// returns, and the number of what is to be done with a chunk of them.
+template <typename F, typename Wanted, typename Range, typename Use>
+auto with_heritage(Range& range, std::uint64_t n, Use use) {
+    using T = std::ranges::range_value_t<Range>;
+    const auto use_it = [&]<bool Indirect>(auto first, std::bool_constant<Indirect>) {
         using Items = items_inherited<decltype(first), T, Indirect>;
-        crew heirs({.workers = static_cast<unsigned>(std::min<std::uint64_t>(workers, n)),
-                    .name = "ForkPoolHeir",
-                    .kill_at_end = true});
-        booking call(heirs, n, chunk);
-        put_callable(call.which(), f);
-        call.which().input = reinterpret_cast<std::uintptr_t>(&first);
-        call.which().run = reinterpret_cast<std::uintptr_t>(&run_chunk<F, Items, typename Wanted::results>);
-        wanted.prepare(call, n);
-        call.run(wanted.in_place);
-        return wanted.collect(call);
+        return use(&first, code_number(&Wanted::template run_chunk<F, Items>));
     };
     if constexpr (std::ranges::random_access_range<Range>) {
-        return run_with(std::ranges::begin(range), std::false_type{});
+        return use_it(std::ranges::begin(range), std::false_type{});
     } else { // not the items: where they are
         std::vector<std::ranges::iterator_t<Range>> index;
         index.reserve(n);
         for (auto i = std::ranges::begin(range); i != std::ranges::end(range); ++i) index.push_back(i);
-        return run_with(index.begin(), std::true_type{});
+        return use_it(index.begin(), std::true_type{});
     }
 }
 
+/// On workers forked for this call, at this moment: f, what it refers to and the items are theirs by inheritance.
+template <typename F, typename Range, typename Wanted>
+auto run_on_heirs(crew& all, F& f, Range& range, std::uint64_t n, const manner& how, Wanted wanted) {
+    return with_heritage<F, Wanted>(range, n, [&](const auto* first, std::uint64_t code) {
+        booking call(all, n, how);
+        put_callable(call.which().callable, f);
+        call.which().input = reinterpret_cast<std::uintptr_t>(first);
+        call.which().run = code;
+        wanted.prepare(call, n);
+        const following heirs(all, n, true);
+        call.run(heirs.party(), wanted.in_place);
+        return collect(call, wanted);
+    });
+}
+
 /// Whether standing workers, forked when so many modules had been loaded, have this code as well.
-template <typename F, typename... Parts>
-bool workers_have(const F& f, std::uint64_t modules_then, chunk_function run) {
+template <typename F, typename Code>
+bool workers_have(const F& f, std::uint64_t modules_then, Code* run) {
     const auto had = [&](const void* code) { return os::in_executable(code) || os::modules_loaded() == modules_then; };
     if (!had(reinterpret_cast<const void*>(run))) return false;
     if constexpr (std::is_pointer_v<F>) {

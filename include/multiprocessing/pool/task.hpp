@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -15,11 +16,13 @@
 
 #include <multiprocessing/config.hpp>
 #include <multiprocessing/memory/handle.hpp>
+#include <multiprocessing/os/poll.hpp>
 #include <multiprocessing/os/throw_site.hpp>
 #include <multiprocessing/pool/board.hpp>
 #include <multiprocessing/pool/callable.hpp>
 #include <multiprocessing/pool/log.hpp>
 #include <multiprocessing/pool/parcel.hpp>
+#include <multiprocessing/pool/shares.hpp>
 #include <multiprocessing/serial/archive.hpp>
 #include <multiprocessing/serial/exception.hpp>
 #include <multiprocessing/serial/types.hpp>
@@ -40,12 +43,19 @@ struct desk {
     memory::seat owner;
     log_writer& log;
     const chunk& work;
+    os::doorbell* bell = nullptr; ///< the owner's
 
     [[nodiscard]] job& which() const noexcept { return all.job_at(j); }
 };
 
-/// What job::run is the address of.
+/// What job::run is the number of (callable.hpp).
 using chunk_function = void (*)(desk&);
+
+/// Nanoseconds on the monotonic clock.
+[[nodiscard]] inline std::uint64_t now() noexcept {
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
 
 // --- where the items are
 
@@ -65,24 +75,27 @@ private:
     const T* first_;
 };
 
-/// Packed items in the commons, one after the other, and where each of them ends.
+/// Packed items in the commons, one after the other, and where each of them ends. Where job::shared is set, each begins
+/// with the shares that it names (shares.hpp).
 template <typename T>
 struct items_in_archive {
     using item_type = T;
     explicit items_in_archive(const job& which) noexcept
         : bytes_(memory::commons::here().at<const std::byte>(which.input)),
-          ends_(memory::commons::here().at<const std::uint64_t>(which.input_index)) {}
+          ends_(memory::commons::here().at<const std::uint64_t>(which.input_index)), shared_(which.shared != 0) {}
 
     template <typename F>
     decltype(auto) call(F& f, std::uint64_t i) const {
         const std::uint64_t begin = i == 0 ? 0 : ends_[i - 1];
-        T item = serial::unpack<T>(std::span(bytes_ + begin, ends_[i] - begin));
+        const std::span bytes(bytes_ + begin, ends_[i] - begin);
+        T item = shared_ ? unpack_with_shares<T>(bytes) : serial::unpack<T>(bytes);
         return call_with(f, item);
     }
 
 private:
     const std::byte* bytes_;
     const std::uint64_t* ends_;
+    bool shared_;
 };
 
 /// Items in private memory that the worker inherited: an iterator with random access over them, or, when
@@ -138,12 +151,29 @@ private:
     R* first_;
 };
 
-/// Packed, to the worker's log.
+/// Packed, to the worker's log. A value with shared objects in it goes in a parcel of its own, and the log has its name.
 template <typename R>
 struct results_to_log {
     explicit results_to_log(desk&) noexcept {}
     void put(desk& at, std::uint64_t i, const R& value) const {
-        at.log.append(at.j, at.work, i, [&](std::span<std::byte> room) { return serial::pack_into(room, value); });
+        std::vector<memory::holding> shares;
+        const auto written = at.log.append(at.j, at.work, i, [&](std::span<std::byte> room) {
+            const std::uint64_t size = pack_sharing(room, value, shares);
+            return shares.empty() ? std::optional(size) : std::nullopt;
+        });
+        if (written) return;
+        const memory::holding parcel = pack_parcel(value, shares);
+        at.which().parcels.store(1);
+        at.log.make_room(at.j, at.work, sizeof(memory::object_name));
+        deliver(at.all.station_of(at.w), at.owner, parcel,
+                [&](memory::object_name name) {
+                    at.log.append(at.j, at.work, i | log_record::parcel, [&](std::span<std::byte> room) {
+                        if (room.size() >= sizeof name) std::memcpy(room.data(), &name, sizeof name);
+                        return std::optional<std::uint64_t>(sizeof name);
+                    });
+                    return true;
+                },
+                shares);
     }
 };
 
@@ -163,24 +193,31 @@ struct failure_head {
 /// In job::error when there was no memory left to say more.
 inline constexpr memory::object_name unspeakable = ~memory::object_name{0};
 
-/// Writes to `where`, unless something stands there already, the name of an object that says what was thrown.
-/// Inside a `catch`, with the site that watched.
-inline void report(station& place, memory::seat owner, std::uint64_t item, const os::throw_site& site,
-                   std::atomic<memory::object_name>& where) noexcept {
+/// Hands what was thrown to the owner: `commit(name)` writes the name of an object that tells it, as in deliver();
+/// `speechless()` is called instead when there is no memory for one. Inside a `catch`, with the site that watched.
+template <typename Commit, typename Speechless>
+void report(station& place, memory::seat owner, std::uint64_t item, const os::throw_site& site, Commit commit,
+            Speechless speechless) noexcept {
     try {
         const auto bytes = serial::pack(serial::capture(std::current_exception(), site.backtrace()));
         const memory::holding parcel = memory::holding::make(sizeof(failure_head) + bytes.size());
         auto* head = ::new (parcel.payload()) failure_head{item, bytes.size()};
         std::memcpy(head + 1, bytes.data(), bytes.size());
         parcel.publish();
-        deliver(place, owner, parcel, [&](memory::object_name name) {
-            memory::object_name none = 0;
-            return where.compare_exchange_strong(none, name);
-        });
+        deliver(place, owner, parcel, commit);
     } catch (...) {
-        memory::object_name none = 0;
-        where.compare_exchange_strong(none, unspeakable);
+        speechless();
     }
+}
+
+/// The same, written to `where`, unless something stands there already.
+inline void report(station& place, memory::seat owner, std::uint64_t item, const os::throw_site& site,
+                   std::atomic<memory::object_name>& where) noexcept {
+    const auto write = [&where](memory::object_name name) {
+        memory::object_name none = 0;
+        return where.compare_exchange_strong(none, name);
+    };
+    report(place, owner, item, site, write, [&] { write(unspeakable); });
 }
 
 /// What report() wrote down, as an exception.
@@ -209,26 +246,30 @@ inline void fail_job(desk& at, std::uint64_t item, const os::throw_site& site) n
 template <typename F, typename Items, typename Results>
 void run_chunk(desk& at) {
     job& which = at.which();
-    auto& blame = at.all.station_of(at.w).item;
+    station& here = at.all.station_of(at.w);
+    const std::uint64_t first = which.first;
+    const std::uint64_t timeout = which.timeout;
     std::uint64_t i = at.work.begin;
     os::throw_site site;
     try {
         site.watch([&] {
-            auto&& f = get_callable<F>(which);
+            auto&& f = get_callable<F>(which.callable);
             const Items items(which);
             Results results(at);
             for (; i < at.work.end; ++i) {
                 if (which.dropped.load(std::memory_order_relaxed) != 0) return;
-                blame.store(i, std::memory_order_relaxed);
+                here.item.store(i, std::memory_order_relaxed);
+                if (timeout != 0) here.due.store(now() + timeout, std::memory_order_relaxed);
                 if constexpr (std::is_same_v<Results, results_dropped>)
-                    static_cast<void>(items.call(f, i));
+                    static_cast<void>(items.call(f, first + i));
                 else
-                    results.put(at, i, items.call(f, i));
+                    results.put(at, first + i, items.call(f, first + i));
             }
         });
     } catch (...) {
-        fail_job(at, i, site);
+        fail_job(at, first + i, site);
     }
+    if (timeout != 0) here.due.store(0, std::memory_order_relaxed);
 }
 
 } // namespace multiprocessing::pool

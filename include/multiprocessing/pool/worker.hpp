@@ -2,52 +2,111 @@
 #pragma once
 
 #include <algorithm> // std::max
+#include <atomic>
 #include <bit>
-#include <chrono>
+#include <csignal> // std::signal, SIGTERM
 #include <cstdint>
 
 #include <multiprocessing/memory/members.hpp>
+#include <multiprocessing/os/crash.hpp>
 #include <multiprocessing/os/poll.hpp>
+#include <multiprocessing/os/throw_site.hpp>
 #include <multiprocessing/pool/board.hpp>
+#include <multiprocessing/pool/callable.hpp>
 #include <multiprocessing/pool/log.hpp>
 #include <multiprocessing/pool/task.hpp>
 
 namespace multiprocessing::pool {
 
+/// What a worker is told at its start, and all that it is told: the same for every start method.
+struct duty {
+    board all;
+    unsigned w = 0;          ///< its station
+    unsigned party = 0;      ///< whose jobs it looks at
+    std::uint64_t items = 0; ///< it may do so many, then it is replaced; 0: any number
+    memory::seat owner;
+};
+
 namespace detail {
 
-/// One chunk of one job, if there is one to have. True if there was.
-inline bool work_on(board& all, unsigned j, unsigned w, memory::seat owner, log_writer& log, os::doorbell& bell) {
-    using clock = std::chrono::steady_clock;
-    const auto work = all.claim(j, w);
-    if (!work) return false;
+/// One chunk of one job, if there is one to have: how many items it was.
+inline std::uint64_t work_on(const duty& mine, unsigned j, log_writer& log, os::doorbell& bell, std::uint64_t& clock,
+                             std::uint64_t most) {
+    board all = mine.all;
+    station& here = all.station_of(mine.w);
+    here.item.store(no_item, std::memory_order_relaxed); // whoever dies before the first item had begun none
+    const auto work = all.claim(j, mine.w, most);
+    if (!work) return 0;
     job& which = all.job_at(j);
-    desk at{all, j, w, owner, log, *work};
-    const auto begin = clock::now();
-    reinterpret_cast<chunk_function>(which.run)(at);
-    const auto spent = std::chrono::duration<float, std::nano>(clock::now() - begin).count();
-    const float each = std::max(spent / static_cast<float>(work->end - work->begin), 0.01F);
+    desk at{all, j, mine.w, mine.owner, log, *work, &bell};
+    reinterpret_cast<chunk_function>(code_address(which.run))(at);
+    const std::uint64_t end = now();
+    const std::uint64_t spent = end - clock;
+    clock = end;
+    const std::uint64_t items = work->end - work->begin;
+    const float each = std::max(static_cast<float>(spent) / static_cast<float>(items), 0.01F);
     const float before = which.cost.load(std::memory_order_relaxed);
     which.cost.store(before > 0 ? (before + each) / 2 : each, std::memory_order_relaxed);
-    if (all.finish(j, w, *work)) bell.ring();
-    return true;
+    const auto add = [](std::atomic<std::uint64_t>& to, std::uint64_t n) {
+        to.store(to.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    };
+    add(here.tasks, items);
+    add(here.chunks, 1);
+    add(here.busy, spent);
+    if (all.finish(j, mine.w, *work)) bell.ring();
+    return items;
 }
 
 } // namespace detail
 
 /// Takes what is open, in turn, a chunk of each job at a time; sleeps when there is nothing; leaves when dismissed and
-/// nothing is left. Returns the exit code.
-inline int work(board all, unsigned w, memory::seat owner, os::doorbell& bell) {
-    log_writer log(all, w, owner);
+/// nothing is left, or when it has done what it may and its successor stands. Returns the exit code.
+inline int work(const duty& mine, os::doorbell& bell) {
+    board all = mine.all;
+    station& here = all.station_of(mine.w);
+    log_writer log(all, mine.w, mine.owner);
+    here.begun.store(now(), std::memory_order_relaxed);
+    std::uint64_t items = 0;
+    std::uint64_t clock = 0;
     for (;;) {
         const std::uint32_t seen = all.news(); // before looking: what is opened afterwards changes it
         bool worked = false;
-        for (std::uint64_t open = all.open_jobs(); open != 0; open &= open - 1)
-            worked |= detail::work_on(all, static_cast<unsigned>(std::countr_zero(open)), w, owner, log, bell);
+        for (std::uint64_t open = all.open_jobs(mine.party); open != 0; open &= open - 1) {
+            if (mine.items != 0 && items >= mine.items) {
+                here.spent.store(1);
+                MULTIPROCESSING_STEP(worker_spent);
+                if (all.owner_sleeps()) bell.ring();
+                while (here.relieved.load() == 0 && !all.dismissed(mine.party)) {
+                    const std::uint32_t before = all.news();
+                    if (here.relieved.load() == 0 && !all.dismissed(mine.party)) all.await_news(mine.w, before);
+                }
+                return 0;
+            }
+            if (!worked) clock = now();
+            const std::uint64_t did = detail::work_on(mine, static_cast<unsigned>(std::countr_zero(open)), log, bell, clock,
+                                                      mine.items != 0 ? mine.items - items : ~std::uint64_t{0});
+            items += did;
+            worked |= did != 0;
+        }
         if (worked) continue;
-        if (all.dismissed()) return 0;
-        all.await_news(w, seen);
+        if (all.dismissed(mine.party)) return 0;
+        all.await_news(mine.w, seen);
     }
+}
+
+/// A worker's life from its first moment: the initializer, then work(). Returns the exit code.
+template <typename Initializer>
+int begin_work(const duty& given, os::doorbell& bell, Initializer&& initializer) {
+    std::signal(SIGTERM, SIG_DFL); // a handler of the program's was meant for the program; terminate() must work
+    os::leave_last_words_in(given.all.last_words_of(given.w));
+    os::throw_site site;
+    try {
+        site.watch(initializer);
+    } catch (...) {
+        report(given.all.station_of(given.w), given.owner, 0, site, given.all.unfit());
+        return 1;
+    }
+    return work(given, bell);
 }
 
 } // namespace multiprocessing::pool

@@ -1,0 +1,249 @@
+// CPython's tests of concurrent.futures with processes, under fork. T276 and T280 to T282 are of what isn't so here: a
+// worker is replaced under fork too, and an executor waits for what was submitted before it goes.
+#include <multiprocessing/futures.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <unistd.h>
+
+#include <multiprocessing/memory/handle.hpp>
+
+#include "support/catch.hpp"
+#include "support/count_up.hpp"
+
+namespace mp = multiprocessing;
+namespace memory = multiprocessing::memory;
+namespace futures = multiprocessing::futures;
+using namespace std::chrono_literals;
+
+namespace {
+
+int square(int x) { return x * x; }
+int fails(int x) {
+    if (x == 3) throw std::out_of_range("three");
+    return x;
+}
+[[noreturn]] int sleep_for_ever(int) {
+    for (;;) ::pause();
+}
+int slowly(int x) {
+    ::usleep(2000);
+    return x;
+}
+
+} // namespace
+
+TEST_CASE("T263: submit gives a future with the result", "[conformance][executor]") {
+    futures::ProcessPoolExecutor executor(2);
+    auto future = executor.submit([](int a, int b) { return a - b; }, 5, 3);
+    REQUIRE(future.result() == 2);
+    REQUIRE(future.done());
+    REQUIRE_FALSE(future.running());
+    REQUIRE(future.exception() == nullptr);
+    auto bad = executor.submit(fails, 3);
+    REQUIRE_THROWS_AS(bad.result(), std::out_of_range);
+    REQUIRE(bad.exception() != nullptr);
+    REQUIRE_THROWS_AS(std::rethrow_exception(bad.exception()), mp::RemoteError); // T272
+}
+
+TEST_CASE("T264, T265, T269: map", "[conformance][executor]") {
+    futures::ProcessPoolExecutor executor(2);
+    for (const int chunk : {0, 3, 6, 40, 50}) {
+        std::vector<int> all;
+        for (const int x : executor.map(square, testing::count_up(0, 40), {.chunksize = chunk})) all.push_back(x);
+        REQUIRE(all.size() == 40);
+        REQUIRE(all[39] == 39 * 39);
+    }
+    REQUIRE_THROWS_AS(executor.map(square, testing::count_up(0, 4), {.chunksize = -1}), mp::ValueError);
+    auto some = executor.map(fails, testing::count_up(2, 6));
+    REQUIRE(some.next() == 2);
+    REQUIRE_THROWS_AS(some.next(), std::out_of_range);
+    auto slow = executor.map(sleep_for_ever, std::vector<int>{1}, {.buffersize = 1});
+    REQUIRE_THROWS_AS(slow.next(10ms), mp::TimeoutError); // T266
+    executor.kill_workers();
+}
+
+TEST_CASE("T268: a size below 1 is refused", "[conformance][executor]") {
+    REQUIRE_THROWS_AS(futures::ProcessPoolExecutor(0), mp::ValueError);
+    REQUIRE_THROWS_AS(futures::ProcessPoolExecutor(-1), mp::ValueError);
+}
+
+TEST_CASE("T270, T271, T300: a worker that dies breaks the executor", "[conformance][executor]") {
+    futures::ProcessPoolExecutor executor(2);
+    auto a = executor.submit(sleep_for_ever, 0);
+    auto b = executor.submit([](int code) { ::_exit(code); return 0; }, 99);
+    auto c = executor.submit(sleep_for_ever, 0);
+    REQUIRE_THROWS_AS(a.result(), futures::BrokenProcessPool);
+    REQUIRE_THROWS_WITH(b.result(), testing::contains("99"));
+    REQUIRE_THROWS_AS(c.result(), futures::BrokenProcessPool);
+    REQUIRE_THROWS_AS(executor.submit(square, 1), futures::BrokenProcessPool);
+    executor.terminate_workers(); // T284
+    executor.kill_workers();
+}
+
+TEST_CASE("T273, T274: as many processes as were asked for", "[conformance][executor]") {
+    futures::ProcessPoolExecutor executor(2);
+    std::vector<futures::Future<int>> all;
+    for (int i = 0; i < 30; ++i) all.push_back(executor.submit([](int) { return static_cast<int>(::getpid()); }, i));
+    std::set<int> pids;
+    for (auto& each : all) pids.insert(each.result());
+    REQUIRE(pids.size() <= 2);
+}
+
+TEST_CASE("T275, T277, T278: workers are replaced after so many tasks", "[conformance][executor]") {
+    {
+        futures::ProcessPoolExecutor executor({.processes = 1, .maxtasksperchild = 3});
+        std::vector<int> pids;
+        for (int i = 0; i < 6; ++i) pids.push_back(executor.submit([](int) { return static_cast<int>(::getpid()); }, i).result());
+        REQUIRE((pids[0] == pids[1] && pids[1] == pids[2]));
+        REQUIRE((pids[3] == pids[4] && pids[4] == pids[5]));
+        REQUIRE(pids[0] != pids[3]);
+    }
+    for (const int workers : {1, 2}) {
+        std::vector<futures::Future<int>> all;
+        {
+            futures::ProcessPoolExecutor executor({.processes = workers, .maxtasksperchild = workers == 1 ? 2 : 1});
+            for (int i = 0; i < 8; ++i) all.push_back(executor.submit(square, i));
+        }
+        for (int i = 0; i < 8; ++i) REQUIRE(all[static_cast<std::size_t>(i)].result() == i * i);
+    }
+}
+
+TEST_CASE("T283, T285: terminate_workers and kill_workers end what runs", "[conformance][executor]") {
+    for (const bool kill : {false, true}) {
+        futures::ProcessPoolExecutor executor(1);
+        auto began = memory::handle<std::atomic<int>>::create(0);
+        auto running = executor.submit(
+            [](std::uint64_t place) {
+                memory::commons::here().at<std::atomic<int>>(place)->store(1);
+                return sleep_for_ever(0);
+            },
+            memory::commons::here().offset_of(&*began));
+        auto pending = executor.submit(square, 1);
+        while (*began == 0) {}
+        REQUIRE(running.running());
+        REQUIRE_FALSE(running.cancel());
+        if (kill)
+            executor.kill_workers();
+        else
+            executor.terminate_workers();
+        REQUIRE_THROWS_AS(running.result(), futures::BrokenProcessPool);
+        REQUIRE_THROWS_AS(pending.result(), mp::CancelledError);
+        REQUIRE_THROWS_AS(executor.submit(square, 1), mp::ProcessError);
+    }
+}
+
+TEST_CASE("T287, T290, T291, T296: shutdown", "[conformance][executor]") {
+    {
+        futures::ProcessPoolExecutor executor(2);
+        std::vector<futures::Future<int>> all;
+        for (int i = 0; i < 50; ++i) all.push_back(executor.submit(slowly, i));
+        executor.shutdown();
+        for (auto& each : all) REQUIRE(each.done());
+        REQUIRE_THROWS_WITH(executor.submit(square, 1), testing::contains("after shutdown"));
+        executor.shutdown();
+    }
+    {
+        futures::ProcessPoolExecutor executor(1);
+        std::vector<futures::Future<int>> all;
+        for (int i = 0; i < 50; ++i) all.push_back(executor.submit(slowly, i));
+        executor.shutdown(true, true);
+        const auto cancelled = std::count_if(all.begin(), all.end(), [](const auto& each) { return each.cancelled(); });
+        REQUIRE(cancelled > 20);
+        for (auto& each : all) REQUIRE((each.cancelled() || each.result() >= 0));
+    }
+    futures::ProcessPoolExecutor executor(1);
+    executor.submit(square, 1).cancel();
+    executor.shutdown(false);
+}
+
+TEST_CASE("T310, T311: the initializer runs in every worker, and breaks the executor when it fails", "[conformance][executor]") {
+    static int prepared = 0;
+    futures::ProcessPoolExecutor executor({.processes = 2}, [](int x) { prepared = x; }, 5);
+    REQUIRE(executor.submit([] { return prepared; }).result() == 5);
+    futures::ProcessPoolExecutor broken({.processes = 2}, [] { throw std::runtime_error("no licence"); });
+    try {
+        REQUIRE_THROWS_WITH(broken.submit(square, 1).result(), testing::contains("no licence"));
+    } catch (const futures::BrokenProcessPool&) {
+        // known before it was submitted
+    }
+}
+
+TEST_CASE("T312 to T315: wait", "[conformance][executor]") {
+    futures::ProcessPoolExecutor executor(2);
+    auto good = executor.submit(square, 2);
+    auto same = futures::wait(std::vector{good, good});
+    REQUIRE(same.done.size() == 1);
+    REQUIRE(same.not_done.empty());
+    auto never = executor.submit(sleep_for_ever, 0);
+    auto first = futures::wait(std::vector{never, executor.submit(square, 3)}, futures::FIRST_COMPLETED);
+    REQUIRE(first.done.size() == 1);
+    REQUIRE(first.done[0].result() == 9);
+    REQUIRE(first.not_done.size() == 1);
+    auto failing = futures::wait(std::vector{never, good, executor.submit(fails, 3)}, futures::FIRST_EXCEPTION);
+    REQUIRE(failing.done.size() == 2);
+    auto some = futures::wait(std::vector{never, good}, futures::ALL_COMPLETED, 20ms);
+    REQUIRE(some.done.size() == 1);
+    REQUIRE(some.not_done.size() == 1);
+    futures::ProcessPoolExecutor other(1); // of two executors
+    auto both = futures::wait(std::vector{other.submit(slowly, 1), executor.submit(slowly, 2)});
+    REQUIRE(both.done.size() == 2);
+    executor.kill_workers();
+}
+
+TEST_CASE("T316, T317: as_completed", "[conformance][executor]") {
+    futures::ProcessPoolExecutor executor(2);
+    std::vector<futures::Future<int>> all;
+    for (int i = 0; i < 20; ++i) all.push_back(executor.submit(fails, i));
+    all.push_back(all[0]);
+    int n = 0;
+    for (auto& each : futures::as_completed(all)) {
+        REQUIRE(each.done());
+        ++n;
+    }
+    REQUIRE(n == 20);
+    auto never = executor.submit(sleep_for_ever, 0);
+    n = 0;
+    try {
+        for (auto& each : futures::as_completed(std::vector{never, all[1], all[2]}, 20ms)) n += each.done();
+        FAIL("it should have thrown");
+    } catch (const mp::TimeoutError& error) {
+        REQUIRE(std::string(error.what()) == "1 (of 3) futures unfinished");
+    }
+    REQUIRE(n == 2);
+    executor.kill_workers();
+}
+
+TEST_CASE("T318 to T320, T322, T323: callbacks, and results that are waited for", "[conformance][executor]") {
+    futures::ProcessPoolExecutor executor(1);
+    std::vector<int> seen;
+    auto a = executor.submit(square, 3);
+    a.add_done_callback([](auto&) { throw std::runtime_error("of no consequence"); });
+    a.add_done_callback([&](auto& future) { seen.push_back(future.result()); });
+    a.result();
+    auto slow = executor.submit(slowly, 1);
+    auto pending = executor.submit(square, 1);
+    if (pending.cancel()) {
+        REQUIRE(pending.cancelled());
+        REQUIRE(pending.cancel());
+        REQUIRE(pending.done());
+        pending.add_done_callback([&](auto& future) { seen.push_back(future.cancelled() ? -1 : 0); });
+        REQUIRE_THROWS_AS(pending.result(), mp::CancelledError);
+        REQUIRE_THROWS_AS(pending.exception(), mp::CancelledError);
+        REQUIRE(seen == std::vector{9, -1});
+    }
+    auto never = executor.submit(sleep_for_ever, 0);
+    REQUIRE_THROWS_AS(never.result(0s), mp::TimeoutError);
+    REQUIRE_THROWS_AS(never.exception(0s), mp::TimeoutError);
+    std::thread other([&] {
+        while (!never.running()) ::usleep(100);
+        executor.kill_workers();
+    });
+    REQUIRE_THROWS_AS(never.result(), futures::BrokenProcessPool);
+    other.join();
+}

@@ -1,0 +1,135 @@
+// CPython's _TestPool and its relatives, on processes (fork) and on threads. T100 and T125 are mistakes that don't compile
+// here (compile_fail/pool_*.cpp); T116 has no counterpart.
+#include <multiprocessing/pool.hpp>
+
+#include <atomic>
+#include <numeric>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include <unistd.h>
+
+#include <multiprocessing/memory/handle.hpp>
+
+#include "support/catch.hpp"
+#include "support/count_up.hpp"
+
+namespace mp = multiprocessing;
+namespace memory = multiprocessing::memory;
+using namespace std::chrono_literals;
+using mp::pool::ThreadPool;
+
+namespace {
+
+int square(int x) { return x * x; }
+int fails(int x) {
+    if (x == 7) throw std::out_of_range("seven");
+    return x;
+}
+int multiply(int a, int b) { return a * b; }
+
+} // namespace
+
+TEMPLATE_TEST_CASE("T096: apply, with any number of arguments", "[conformance][pool]", mp::Pool, ThreadPool) {
+    TestType pool(2);
+    REQUIRE(pool.apply(square, 5) == 25);
+    REQUIRE(pool.apply(multiply, 5, 3) == 15);
+    REQUIRE(pool.apply([] { return std::string("none"); }) == "none");
+}
+
+TEMPLATE_TEST_CASE("T097, T098: map and its relatives give what the loop gives", "[conformance][pool]", mp::Pool, ThreadPool) {
+    TestType pool(4);
+    const auto in = testing::count_up(0, 100);
+    std::vector<int> expected;
+    for (const int x : in) expected.push_back(x * x);
+    REQUIRE(pool.map(square, in) == expected);
+    REQUIRE(pool.map(square, in, 20) == expected);
+    REQUIRE(pool.map_async(square, in).get() == expected);
+    REQUIRE(pool.map_async(square, in, 20).get() == expected);
+    std::vector<std::tuple<int, int>> pairs;
+    for (const int x : in) pairs.emplace_back(x, x);
+    REQUIRE(pool.starmap(multiply, pairs) == expected);
+    REQUIRE(pool.starmap(multiply, pairs, {.chunksize = 20}) == expected);
+    REQUIRE(pool.starmap_async(multiply, pairs).get() == expected);
+    std::vector<int> out(100);
+    pool.map_into(square, in, out);
+    REQUIRE(out == expected);
+    REQUIRE(pool.map_reduce(square, std::plus<>(), in, 0) == std::accumulate(expected.begin(), expected.end(), 0));
+    pool.for_each(square, in);
+}
+
+TEMPLATE_TEST_CASE("T101, T114: nothing to do", "[conformance][pool]", mp::Pool, ThreadPool) {
+    TestType pool(2);
+    const std::vector<int> none;
+    REQUIRE(pool.map(square, none).empty());
+    REQUIRE(pool.map_async(square, none, 5).get().empty());
+    REQUIRE_THROWS_AS(pool.imap(square, none).next(), mp::StopIteration);
+    REQUIRE_THROWS_AS(pool.imap_unordered(square, none).next(), mp::StopIteration);
+}
+
+TEMPLATE_TEST_CASE("T103, T117, T119: a map that fails throws what its task threw, and the pool goes on", "[conformance][pool]", mp::Pool,
+                   ThreadPool) {
+    TestType pool(2);
+    for (int i = 0; i < 3; ++i) {
+        REQUIRE_THROWS_AS(pool.map(fails, testing::count_up(0, 20)), std::out_of_range);
+        REQUIRE_THROWS_WITH(pool.map(fails, testing::count_up(0, 20)), testing::contains("seven"));
+        REQUIRE(pool.map(square, {1, 2}) == std::vector{1, 4});
+    }
+    REQUIRE_THROWS_AS(pool.map([](int) { throw std::runtime_error(std::string(1 << 20, 'x')); }, {1, 2}), std::runtime_error);
+    pool.close();
+    pool.join();
+}
+
+TEMPLATE_TEST_CASE("T112, T115: sizes, and calls on a pool that has ended", "[conformance][pool]", mp::Pool, ThreadPool) {
+    REQUIRE_THROWS_AS(TestType(0), mp::ValueError);
+    REQUIRE_THROWS_AS(TestType(-1), mp::ValueError);
+    TestType pool(3);
+    REQUIRE(pool.size() == 3);
+    REQUIRE_THROWS_WITH(pool.join(), testing::contains("still running"));
+    REQUIRE_THROWS_AS(pool.map(square, {1}, {.chunksize = -1}), mp::ValueError);
+    pool.terminate();
+    pool.join();
+    REQUIRE_THROWS_WITH(pool.map(square, {1}), testing::contains("Pool not running"));
+    REQUIRE_THROWS_WITH(pool.apply_async(square, 1), testing::contains("Pool not running"));
+    REQUIRE_THROWS_WITH(pool.imap(square, std::vector{1}), testing::contains("Pool not running"));
+}
+
+TEMPLATE_TEST_CASE("T202: the initializer runs in every worker", "[conformance][pool]", mp::Pool, ThreadPool) {
+    static thread_local int prepared = 0;
+    TestType pool({.processes = 2}, [](int x) { prepared = x; }, 5);
+    for (const int x : pool.map([](int) { return prepared; }, testing::count_up(0, 20))) REQUIRE(x == 5);
+    TestType broken({.processes = 2}, [] { throw std::runtime_error("no licence"); });
+    while (true) { // until a thread has said so
+        try {
+            broken.apply(square, 1);
+        } catch (const std::runtime_error& error) {
+            REQUIRE_THAT(error.what(), testing::contains("no licence"));
+            break;
+        }
+    }
+}
+
+TEST_CASE("T117: what a thread's task throws isn't remote", "[conformance][pool]") {
+    ThreadPool pool(1);
+    try {
+        pool.apply(fails, 7);
+        FAIL("it should have thrown");
+    } catch (const std::out_of_range& error) {
+        REQUIRE(dynamic_cast<const mp::RemoteError*>(&error) == nullptr);
+    }
+    REQUIRE_THROWS_AS(pool.map(square, {1}, {.task_timeout = 1s}), mp::ValueError);
+}
+
+TEST_CASE("threads work on this program's memory", "[conformance][pool]") {
+    ThreadPool pool(3);
+    std::vector<std::atomic<int>> counts(100);
+    pool.for_each([&](int i) { ++counts[static_cast<std::size_t>(i)]; }, testing::count_up(0, 100));
+    for (auto& each : counts) REQUIRE(each == 1);
+    const std::string text = "abc";
+    for (const std::size_t n : pool.map([](const std::string* s) { return s->size(); }, {&text, &text})) REQUIRE(n == 3);
+    auto owned = pool.map([](int n) { return std::make_unique<int>(n); }, {1, 2});
+    REQUIRE(*owned[1] == 2);
+}

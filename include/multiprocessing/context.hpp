@@ -2,13 +2,17 @@
 #pragma once
 
 #include <concepts>
-#include <functional>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility> // std::forward, std::move
 #include <vector>
 
+#include <multiprocessing/channel/joinable_queue.hpp>
+#include <multiprocessing/channel/queue.hpp>
+#include <multiprocessing/channel/simple_queue.hpp>
+#include <multiprocessing/fwd.hpp>
 #include <multiprocessing/pool/pool.hpp>
 #include <multiprocessing/process/exit.hpp>
 #include <multiprocessing/process/forkserver.hpp>
@@ -16,6 +20,15 @@
 #include <multiprocessing/process/process.hpp>
 #include <multiprocessing/process/spawn.hpp>
 #include <multiprocessing/process/start_method.hpp>
+#include <multiprocessing/serial/object.hpp>
+#include <multiprocessing/shared/array.hpp>
+#include <multiprocessing/shared/value.hpp>
+#include <multiprocessing/sync/barrier.hpp>
+#include <multiprocessing/sync/condition.hpp>
+#include <multiprocessing/sync/event.hpp>
+#include <multiprocessing/sync/lock.hpp>
+#include <multiprocessing/sync/recursive_lock.hpp>
+#include <multiprocessing/sync/semaphore.hpp>
 
 namespace multiprocessing {
 
@@ -55,6 +68,64 @@ public:
     [[nodiscard]] multiprocessing::Pool Pool(PoolOptions options, Initializer&&... initializer) const {
         options.start_method = method_;
         return multiprocessing::Pool(std::move(options), std::forward<Initializer>(initializer)...);
+    }
+
+    template <typename T = Object, typename... Args>
+    [[nodiscard]] static multiprocessing::Queue<T> Queue(Args&&... args) {
+        return multiprocessing::Queue<T>(std::forward<Args>(args)...);
+    }
+    template <typename T = Object, typename... Args>
+    [[nodiscard]] static multiprocessing::JoinableQueue<T> JoinableQueue(Args&&... args) {
+        return multiprocessing::JoinableQueue<T>(std::forward<Args>(args)...);
+    }
+    template <typename T = Object>
+    [[nodiscard]] static multiprocessing::SimpleQueue<T> SimpleQueue() {
+        return multiprocessing::SimpleQueue<T>();
+    }
+
+    [[nodiscard]] static multiprocessing::Lock Lock() { return {}; }
+    [[nodiscard]] static multiprocessing::RLock RLock() { return {}; }
+    template <typename... Args>
+    [[nodiscard]] static multiprocessing::Semaphore Semaphore(Args&&... args) {
+        return multiprocessing::Semaphore(std::forward<Args>(args)...);
+    }
+    template <typename... Args>
+    [[nodiscard]] static multiprocessing::BoundedSemaphore BoundedSemaphore(Args&&... args) {
+        return multiprocessing::BoundedSemaphore(std::forward<Args>(args)...);
+    }
+    template <typename... Args>
+    [[nodiscard]] static multiprocessing::Condition Condition(Args&&... args) {
+        return multiprocessing::Condition(std::forward<Args>(args)...);
+    }
+    [[nodiscard]] static multiprocessing::Event Event() { return {}; }
+    template <typename... Args>
+    [[nodiscard]] static multiprocessing::Barrier Barrier(Args&&... args) {
+        return multiprocessing::Barrier(std::forward<Args>(args)...);
+    }
+
+    template <typename T, typename... Args>
+    [[nodiscard]] static multiprocessing::Value<T> Value(Args&&... args) {
+        return multiprocessing::Value<T>(std::forward<Args>(args)...);
+    }
+    template <typename T, typename... Args>
+    [[nodiscard]] static multiprocessing::RawValue<T> RawValue(Args&&... args) {
+        return multiprocessing::RawValue<T>(std::forward<Args>(args)...);
+    }
+    template <typename T, typename... Args>
+    [[nodiscard]] static multiprocessing::Array<T> Array(Args&&... args) {
+        return multiprocessing::Array<T>(std::forward<Args>(args)...);
+    }
+    template <typename T>
+    [[nodiscard]] static multiprocessing::Array<T> Array(std::initializer_list<T> items) {
+        return multiprocessing::Array<T>(items);
+    }
+    template <typename T, typename... Args>
+    [[nodiscard]] static multiprocessing::RawArray<T> RawArray(Args&&... args) {
+        return multiprocessing::RawArray<T>(std::forward<Args>(args)...);
+    }
+    template <typename T>
+    [[nodiscard]] static multiprocessing::RawArray<T> RawArray(std::initializer_list<T> items) {
+        return multiprocessing::RawArray<T>(items);
     }
 
     [[nodiscard]] static multiprocessing::Process current_process() { return multiprocessing::current_process(); }

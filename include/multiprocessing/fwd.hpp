@@ -7,6 +7,48 @@ namespace multiprocessing {
 class Process;
 struct ProcessOptions;
 
+// context.hpp
+class Context;
+
+// serialization.hpp
+class Object;
+class list;
+class dict;
+
+// queues.hpp
+template <typename T = Object>
+class Queue;
+template <typename T = Object>
+class JoinableQueue;
+template <typename T = Object>
+class SimpleQueue;
+
+// synchronize.hpp
+class Lock;
+class RLock;
+class Semaphore;
+class BoundedSemaphore;
+class Condition;
+class Event;
+class Barrier;
+
+// sharedctypes.hpp
+template <typename T>
+class Value;
+template <typename T>
+class Array;
+template <typename T>
+class RawValue;
+template <typename T>
+class RawArray;
+
+// shared_memory.hpp
+namespace shared_memory {
+class SharedMemory;
+class ShareableList;
+class SharedMemoryManager;
+} // namespace shared_memory
+
 // pool.hpp
 class Pool;
 struct PoolOptions;

@@ -6,5 +6,9 @@
 #include <multiprocessing/fwd.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>
+#include <multiprocessing/queues.hpp>
 #include <multiprocessing/serialization.hpp>
+#include <multiprocessing/shared_memory.hpp>
+#include <multiprocessing/sharedctypes.hpp>
+#include <multiprocessing/synchronize.hpp>
 #include <multiprocessing/version.hpp>

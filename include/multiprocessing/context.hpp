@@ -9,7 +9,9 @@
 #include <utility> // std::forward, std::move
 #include <vector>
 
+#include <multiprocessing/channel/connection.hpp>
 #include <multiprocessing/channel/joinable_queue.hpp>
+#include <multiprocessing/channel/pipe.hpp>
 #include <multiprocessing/channel/queue.hpp>
 #include <multiprocessing/channel/simple_queue.hpp>
 #include <multiprocessing/fwd.hpp>
@@ -82,6 +84,8 @@ public:
     [[nodiscard]] static multiprocessing::SimpleQueue<T> SimpleQueue() {
         return multiprocessing::SimpleQueue<T>();
     }
+
+    [[nodiscard]] static std::pair<Connection, Connection> Pipe(bool duplex = true) { return multiprocessing::Pipe(duplex); }
 
     [[nodiscard]] static multiprocessing::Lock Lock() { return {}; }
     [[nodiscard]] static multiprocessing::RLock RLock() { return {}; }

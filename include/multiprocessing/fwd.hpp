@@ -23,6 +23,9 @@ class JoinableQueue;
 template <typename T = Object>
 class SimpleQueue;
 
+// connection.hpp
+class Connection;
+
 // synchronize.hpp
 class Lock;
 class RLock;
@@ -53,6 +56,16 @@ class SharedMemoryManager;
 class Pool;
 struct PoolOptions;
 struct MapOptions;
+template <typename T>
+class AsyncResult;
+template <typename R>
+class IMapIterator;
+
+// futures.hpp
+class ProcessPoolExecutor;
+template <typename T>
+class Future;
+struct BrokenProcessPool;
 
 // exceptions.hpp
 struct ProcessError;

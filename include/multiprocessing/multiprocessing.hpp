@@ -1,8 +1,10 @@
 // Door: everything that works on one machine.
 #pragma once
 
+#include <multiprocessing/connection.hpp>
 #include <multiprocessing/context.hpp>
 #include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/futures.hpp>
 #include <multiprocessing/fwd.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>

@@ -46,7 +46,7 @@ TEST_CASE("values of all kinds go through a queue", "[channel][queue]") {
         REQUIRE(pages.get() == small);
         REQUIRE(pages.get() == large);
         mp::Queue<std::string> texts;
-        for (const std::size_t n : {0, 1, 100, 111, 112, 113, 1000, 1072, 1073, 10'000, 1'000'000}) {
+        for (const std::size_t n : std::initializer_list<std::size_t>{0, 1, 100, 111, 112, 113, 1000, 1072, 1073, 10'000, 1'000'000}) {
             texts.put(std::string(n, 'y'));
             REQUIRE(texts.get() == std::string(n, 'y'));
         }

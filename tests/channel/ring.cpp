@@ -88,7 +88,7 @@ TEST_CASE("what goes in comes out, in order, of any size", "[channel][ring]") {
         ring r(100, 0);
         for (int round = 0; round < 3; ++round) {
             std::uint64_t number = 1;
-            for (const std::size_t size : {8, 9, 84, 112, 113, 1072, 1073, 4096, 100'000, 1'000'000, 8})
+            for (const std::size_t size : std::initializer_list<std::size_t>{8, 9, 84, 112, 113, 1072, 1073, 4096, 100'000, 1'000'000, 8})
                 REQUIRE(try_send(r, message(number++, size)) == ring::result::done);
             REQUIRE(r.size() == number - 1);
             const auto all = drain(r);

@@ -13,7 +13,9 @@ namespace mp = multiprocessing;
 namespace {
 
 template <typename T>
-concept HasLock = requires(const T& shared) { shared.get_lock(); };
+concept HasLock = requires(const T& shared) {
+    shared.get_lock();
+};
 
 } // namespace
 

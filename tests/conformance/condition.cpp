@@ -168,7 +168,8 @@ TEST_CASE("T063: wait_for with a time, notified too often to no purpose", "[conf
 }
 
 TEST_CASE("T065, otherwise: a signal in the middle of a wait changes nothing", "[conformance][condition]") {
-    struct sigaction action{}, before{};
+    struct sigaction action {
+    }, before{};
     action.sa_handler = [](int) {};
     ::sigaction(SIGUSR1, &action, &before);
     const mp::Condition c;

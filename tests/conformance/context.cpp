@@ -103,6 +103,26 @@ TEST_CASE("queues and events travel by every start method", "[conformance][conte
     CHECK(p.exitcode() == 0);
 }
 
+TEST_CASE("connections travel by every start method", "[conformance][context]") {
+    const auto ctx = each_context();
+    INFO(ctx.get_start_method());
+    auto [mine, theirs] = ctx.Pipe();
+    auto p = ctx.Process(
+        [](mp::Connection conn) {
+            conn.send(conn.recv<int>() + 1);
+            conn.send(mp::Object{42, nullptr, "hello"});
+        },
+        theirs);
+    p.start();
+    theirs.close();
+    mine.send(41);
+    CHECK(mine.recv<int>() == 42);
+    CHECK(fmt::format("{}", mine.recv()) == "[42, None, 'hello']");
+    CHECK_THROWS_AS(mine.recv(), mp::EOFError);
+    p.join();
+    CHECK(p.exitcode() == 0);
+}
+
 TEST_CASE("arrays, barriers and semaphores travel by every start method", "[conformance][context]") {
     const auto ctx = each_context();
     INFO(ctx.get_start_method());

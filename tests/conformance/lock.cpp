@@ -51,13 +51,14 @@ TEST_CASE("T054: a guard has it for its scope", "[conformance][lock]") {
     REQUIRE_FALSE(lock.locked());
 }
 
-TEST_CASE("Python's arguments: a call that doesn't block ignores its timeout, a negative one is over", "[conformance][lock]") {
+TEST_CASE("Python's arguments: a call that doesn't block ignores its timeout, a negative one is over",
+          "[conformance][lock]") {
     const mp::Lock lock;
     lock.acquire();
     const auto begin = std::chrono::steady_clock::now();
     mp::Process p([=] {
-        const bool got = lock.acquire(false) || lock.acquire(false, 1h) || lock.acquire(-1s) || lock.acquire(true, 0s) ||
-                         lock.acquire(true, 20ms) || lock.acquire(20ms);
+        const bool got = lock.acquire(false) || lock.acquire(false, 1h) || lock.acquire(-1s) ||
+                         lock.acquire(true, 0s) || lock.acquire(true, 20ms) || lock.acquire(20ms);
         mp::exit(got ? 1 : 0);
     });
     p.start();

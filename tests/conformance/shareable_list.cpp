@@ -44,7 +44,8 @@ TEST_CASE("T180: an index that there isn't", "[conformance][shareable_list]") {
     REQUIRE_THROWS_AS(sl.set(7, 2), std::out_of_range);
 }
 
-TEST_CASE("T182: what doesn't fit changes nothing; eight bytes of UTF-8 fit, nine don't", "[conformance][shareable_list]") {
+TEST_CASE("T182: what doesn't fit changes nothing; eight bytes of UTF-8 fit, nine don't",
+          "[conformance][shareable_list]") {
     const ShareableList sl({1, "x", 2});
     REQUIRE_THROWS_AS(sl.set(1, "far too many"), mp::ValueError);
     REQUIRE(sl.to_vector() == std::vector<ListItem>{1, "x"s, 2});

@@ -105,7 +105,8 @@ TEST_CASE("C11: an attach that fails destroys nothing", "[conformance][shared_me
     mp::os::unlink_named_memory('/' + name);
 }
 
-TEST_CASE("a child that ends, by itself or killed, takes nothing away that it attached", "[conformance][shared_memory]") {
+TEST_CASE("a child that ends, by itself or killed, takes nothing away that it attached",
+          "[conformance][shared_memory]") {
     const SharedMemory sms({.create = true, .size = 16});
     const std::string name = sms.name();
     for (const bool killed : {false, true}) {

@@ -42,7 +42,9 @@ void check_set_in_child() {
 }
 
 template <typename T>
-concept HasLock = requires(const T& shared) { shared.get_lock(); };
+concept HasLock = requires(const T& shared) {
+    shared.get_lock();
+};
 
 struct Foo {
     int x;

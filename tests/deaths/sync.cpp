@@ -84,8 +84,7 @@ TEST_CASE("10000 random kills under load: locks, conditions, semaphores, values"
                 rlock.acquire();
                 try {
                     if (i % 8 == 0) condition.wait(1ms);
-                } catch (const mp::OwnerDiedError&) {
-                }
+                } catch (const mp::OwnerDiedError&) {}
                 condition.notify(1);
                 rlock.release();
                 rlock.release();
@@ -257,8 +256,7 @@ TEST_CASE("a process killed at random among notifiers and waiters loses nobody's
                 try {
                     condition.wait_for([&] { return taken < put || over.is_set(); });
                     break;
-                } catch (const mp::OwnerDiedError&) {
-                }
+                } catch (const mp::OwnerDiedError&) {}
             }
             if (taken >= put) {
                 condition.release();

@@ -11,6 +11,8 @@ void start(const multiprocessing::ProcessOptions&);
 void work(const multiprocessing::PoolOptions&, const multiprocessing::MapOptions&);
 void report(const multiprocessing::ProcessError&);
 multiprocessing::WorkerLostError* last_loss();
+void talk(multiprocessing::Connection&, multiprocessing::AsyncResult<int>&, multiprocessing::IMapIterator<int>&,
+          multiprocessing::Future<int>&, multiprocessing::ProcessPoolExecutor&, multiprocessing::BrokenProcessPool&);
 void fill(multiprocessing::Queue<>&, multiprocessing::JoinableQueue<int>&, multiprocessing::SimpleQueue<>&);
 multiprocessing::Object about(const multiprocessing::Context&, const multiprocessing::list&, const multiprocessing::dict&);
 void meet(multiprocessing::Lock&, multiprocessing::RLock&, multiprocessing::Semaphore&, multiprocessing::BoundedSemaphore&,

@@ -76,7 +76,8 @@ TEMPLATE_TEST_CASE("locking and unlocking", "[os][robust_mutex]", portable_mutex
     REQUIRE_FALSE(m->held());
 }
 
-TEMPLATE_TEST_CASE("waiting ends at its deadline, never before it", "[os][robust_mutex]", portable_mutex, native_mutex) {
+TEMPLATE_TEST_CASE("waiting ends at its deadline, never before it", "[os][robust_mutex]", portable_mutex,
+                   native_mutex) {
     shared<TestType> m;
     REQUIRE(m->lock(never) == taken::yes);
     for (const auto timeout : {0ns, 1ns, 30'000'000ns, 120'000'000ns}) {
@@ -146,7 +147,8 @@ TEMPLATE_TEST_CASE("a child doesn't hold what its parent holds", "[os][robust_mu
     s->mutex.unlock();
 }
 
-TEMPLATE_TEST_CASE("the next one learns of the holder's death once", "[os][robust_mutex]", portable_mutex, native_mutex) {
+TEMPLATE_TEST_CASE("the next one learns of the holder's death once", "[os][robust_mutex]", portable_mutex,
+                   native_mutex) {
     shared<TestType> m;
     end_of(in_child([&] {
         static_cast<void>(m->lock(never));
@@ -194,8 +196,8 @@ TEMPLATE_TEST_CASE("who sleeps for it wakes when its holder is killed, one after
     REQUIRE(s->told == 4);
 }
 
-TEMPLATE_TEST_CASE("killed at any step of locking and unlocking, a process leaves a mutex that works", "[os][robust_mutex]",
-                   portable_mutex, native_mutex) {
+TEMPLATE_TEST_CASE("killed at any step of locking and unlocking, a process leaves a mutex that works",
+                   "[os][robust_mutex]", portable_mutex, native_mutex) {
     struct state {
         TestType mutex;
         std::atomic<bool> waiting{false};
@@ -295,7 +297,8 @@ TEST_CASE("it stands beside the C library's robust mutexes, locked and unlocked 
             play(seed, lock, unlock);
             ::raise(SIGKILL);
         }));
-        const auto left = play(seed, [](unsigned) {}, [](unsigned) {});
+        const auto left = play(
+            seed, [](unsigned) {}, [](unsigned) {});
         for (unsigned i = 0; i < 3; ++i) {
             REQUIRE(s->ours[i].lock(os::deadline::after(0ns)) == (left[i] ? taken::from_the_dead : taken::yes));
             const int result = ::pthread_mutex_lock(&s->theirs[i]);

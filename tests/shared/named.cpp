@@ -212,7 +212,8 @@ m = attach('{}')
 print(m.size, m.buf[4999])
 m.buf[0] = 78
 m.close()
-)", attach_in_python, mine.name()));
+)",
+                                         attach_in_python, mine.name()));
     REQUIRE(said == "5000 77\n");
     REQUIRE(mine.buf()[0] == std::byte{78});
     REQUIRE(exists(mine.name()));
@@ -227,7 +228,8 @@ m = shared_memory.SharedMemory('{}', create=True, size=100)
 resource_tracker.unregister(m._name, 'shared_memory')
 m.buf[99] = 5
 m.close()
-)", name));
+)",
+                       name));
     {
         const SharedMemory theirs({.name = name});
         REQUIRE(theirs.size() == 100);

@@ -152,8 +152,7 @@ TEST_CASE("what isn't a list, or was damaged, is refused and never read past", "
             good.set(1, "2");
             const ShareableList same({.name = good.shm().name()});
         } catch (const mp::ValueError&) {
-        } catch (const std::out_of_range&) {
-        }
+        } catch (const std::out_of_range&) {}
     }
 }
 
@@ -171,8 +170,8 @@ l[3] = -1
 l[4] = 'now str'
 l[7] = 'abcdefgh'
 )");
-    REQUIRE(list.to_vector() == std::vector<ListItem>{"longer"s, bytes("bytes"), nullptr, -1, "now str"s, true, "äöüäöü"s,
-                                                      "abcdefgh"s, "12345678"s});
+    REQUIRE(list.to_vector() == std::vector<ListItem>{"longer"s, bytes("bytes"), nullptr, -1, "now str"s, true,
+                                                      "äöüäöü"s, "abcdefgh"s, "12345678"s});
     list.set(0, "x");
     REQUIRE(in_python(name, "print(l[0], l.count('x'), l.index(True))") == "x 1 5\n");
 }
@@ -188,7 +187,8 @@ l.shm.close()
 )",
                        name));
     ShareableList list({.name = name});
-    REQUIRE(list.to_vector() == std::vector<ListItem>{"howdy"s, bytes("HoWdY"), -273.154, 100, nullptr, true, 42, std::string(20, 'x')});
+    REQUIRE(list.to_vector() ==
+            std::vector<ListItem>{"howdy"s, bytes("HoWdY"), -273.154, 100, nullptr, true, 42, std::string(20, 'x')});
     REQUIRE(list.format() == "8s8sdqxxxxxx?xxxxxxxx?q24s");
     list.set(0, "bye");
     list.set(6, "text");

@@ -39,8 +39,8 @@ struct odd {
 enum class colour : char { red, green };
 
 static_assert(memory::MadeOfHandles<mp::Value<int>> && memory::MadeOfHandles<mp::RawValue<large>>);
-static_assert(mp::shared::is_one_piece<double> && mp::shared::is_one_piece<point> &&
-              mp::shared::is_one_piece<colour> && mp::shared::is_one_piece<bool>);
+static_assert(mp::shared::is_one_piece<double> && mp::shared::is_one_piece<point> && mp::shared::is_one_piece<colour> &&
+              mp::shared::is_one_piece<bool>);
 static_assert(!mp::shared::is_one_piece<odd> && !mp::shared::is_one_piece<large>);
 
 std::uint64_t objects() { return memory::family::here().objects(); }

@@ -102,8 +102,7 @@ TEST_CASE("an action that throws breaks the barrier: its caller gets that, the o
             barrier.wait();
         } catch (const mp::BrokenBarrierError&) {
             other_broken = true;
-        } catch (const std::string&) {
-        }
+        } catch (const std::string&) {}
     });
     until_waiting(barrier, 1);
     try {
@@ -174,7 +173,8 @@ TEST_CASE("when one's time is over, nobody gets through", "[sync][barrier]") {
     REQUIRE_THROWS_AS(by_default.wait(0s), mp::BrokenBarrierError);
 }
 
-TEST_CASE("while the action runs, time doesn't count, and who comes too many waits for the next round", "[sync][barrier]") {
+TEST_CASE("while the action runs, time doesn't count, and who comes too many waits for the next round",
+          "[sync][barrier]") {
     std::atomic<int> stage{0};
     const mp::Barrier barrier(2, [&] {
         if (stage != 0) return;

@@ -347,8 +347,7 @@ TEST_CASE("killed at any step of notifying, a process leaves waiters that can be
                 ++n->waiting;
                 try {
                     c.wait();
-                } catch (const mp::OwnerDiedError&) {
-                }
+                } catch (const mp::OwnerDiedError&) {}
                 ++n->woken;
             });
         until_waiting(c, *n, 3);

@@ -95,7 +95,8 @@ TEST_CASE("it is set in a signal handler", "[sync][event]") {
     static const mp::Event* of_handler = nullptr;
     const mp::Event event;
     of_handler = &event;
-    struct sigaction action{}, before{};
+    struct sigaction action {
+    }, before{};
     action.sa_handler = [](int) { of_handler->set(); };
     ::sigaction(SIGUSR1, &action, &before);
     std::thread waiter([&] { event.wait(); });

@@ -168,7 +168,8 @@ TEMPLATE_TEST_CASE("only the holder releases it", "[sync][lock]", mp::Lock, mp::
     REQUIRE_THROWS_AS(lock.release(), mp::ValueError);
 }
 
-TEMPLATE_TEST_CASE("when its holder dies, the next one is told once, and holds it", "[sync][lock]", mp::Lock, mp::RLock) {
+TEMPLATE_TEST_CASE("when its holder dies, the next one is told once, and holds it", "[sync][lock]", mp::Lock,
+                   mp::RLock) {
     const TestType lock;
     const auto let_one_die = [&] {
         testing::run_and_kill_at(0, [&] {
@@ -203,8 +204,8 @@ TEMPLATE_TEST_CASE("when its holder dies, the next one is told once, and holds i
     REQUIRE(free_for_others(lock));
 }
 
-TEMPLATE_TEST_CASE("killed at any step of acquire and release, a process leaves a lock that works", "[sync][lock]", mp::Lock,
-                   mp::RLock) {
+TEMPLATE_TEST_CASE("killed at any step of acquire and release, a process leaves a lock that works", "[sync][lock]",
+                   mp::Lock, mp::RLock) {
     const auto before = objects();
     {
         const TestType lock;
@@ -228,8 +229,8 @@ TEMPLATE_TEST_CASE("killed at any step of acquire and release, a process leaves 
     REQUIRE(objects() == before);
 }
 
-TEMPLATE_TEST_CASE("the last handle of a lock goes while it is held: the memory stays until it is released", "[sync][lock]",
-                   mp::Lock, mp::RLock) {
+TEMPLATE_TEST_CASE("the last handle of a lock goes while it is held: the memory stays until it is released",
+                   "[sync][lock]", mp::Lock, mp::RLock) {
     const auto before = objects();
     {
         const TestType lock;

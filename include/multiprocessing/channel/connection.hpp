@@ -66,10 +66,11 @@ public:
     /// BrokenPipeError when nobody is left at the other end.
     template <typename T>
     void send(const T& value) {
-        send_marked(true, [&](serial::writer& out) {
-            serial::write_tag<T>(out);
-            serial::write(out, value);
-        });
+        if constexpr (serial::detail::demand<T>)
+            send_marked(true, [&](serial::writer& out) {
+                serial::write_tag<T>(out);
+                serial::write(out, value);
+            });
     }
     /// Receives the next one. EOFError when there is none and nobody is left to send one. After a TypeError the message is gone.
     template <typename T = Object>
@@ -234,14 +235,18 @@ std::optional<T> Connection::receive(const channel::patience& how_long) {
     after_receiving();
     if (!message.is_marked())
         throw TypeError("bytes of send_bytes() can't be received as " + std::string(serial::type_name<T>()) + ": use recv_bytes()");
-    const auto shares = message.shares();
-    serial::reader in(message.bytes(), serial::type_name<T>());
-    in.claim_from(shares);
-    serial::read_tag<T>(in);
-    std::optional<T> value(serial::take<T>(in));
-    in.finish();
-    message.put_away(in_);
-    return value;
+    if constexpr (serial::detail::demand<T>) {
+        const auto shares = message.shares();
+        serial::reader in(message.bytes(), serial::type_name<T>());
+        in.claim_from(shares);
+        serial::read_tag<T>(in);
+        std::optional<T> value(serial::take<T>(in));
+        in.finish();
+        message.put_away(in_);
+        return value;
+    } else {
+        return {};
+    }
 }
 
 inline std::vector<std::byte> Connection::recv_bytes(std::optional<std::ptrdiff_t> maxlength) {

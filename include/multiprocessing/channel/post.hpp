@@ -144,7 +144,9 @@ template <typename T>
         if (attempt() == ring::result::done) return true;
         return how_long.waits() && to.wait_for_room(attempt, how_long.until());
     };
-    if constexpr (lies_in_cells<T>) {
+    if constexpr (!serial::detail::demand<T>) { // which has said why
+        return false;
+    } else if constexpr (lies_in_cells<T>) {
         return with([&] {
             return to.try_send(0, sizeof(T), [&](std::uint64_t, std::byte* body) {
                 std::memcpy(body, std::addressof(x), sizeof(T));
@@ -181,7 +183,9 @@ template <typename T>
 /// Receives; nothing when that isn't possible in time.
 template <typename T, typename Watch = ring::unwatched>
 [[nodiscard]] std::optional<T> receive_value(ring& from, const patience& how_long, Watch watch = {}) {
-    if constexpr (lies_in_cells<T>) {
+    if constexpr (!serial::detail::demand<T>) {
+        return {};
+    } else if constexpr (lies_in_cells<T>) {
         std::optional<T> x(std::in_place);
         bool good = true;
         const auto read = [&](const cell_header& header, const std::byte* body) {

@@ -68,7 +68,7 @@ public:
     /// The seat that a slot holds now, unless it is free.
     [[nodiscard]] std::optional<seat> occupant(std::uint32_t slot) const noexcept;
     [[nodiscard]] std::optional<seat> parent_of(std::uint32_t slot) const noexcept;
-    [[nodiscard]] pid_t pid_of(seat place) const noexcept; ///< 0 when it isn't alive
+    [[nodiscard]] pid_t pid_of(seat place) const noexcept; ///< 0 when it isn't alive, and before it has a pid
 
     /// Slots ever used; never more than there are, whatever stands in shared memory.
     [[nodiscard]] std::uint32_t used() const noexcept {
@@ -198,7 +198,10 @@ inline std::optional<seat> members::parent_of(std::uint32_t slot) const noexcept
 inline pid_t members::pid_of(seat place) const noexcept {
     if (!place.valid()) return 0;
     const decoded now = decode(at(place.slot).state.load(std::memory_order_acquire));
-    return now.is == phase::alive && now.generation == place.generation ? now.pid : 0;
+    if (now.generation != place.generation) return 0;
+    if (now.is == phase::alive) return now.pid;
+    const std::uint64_t child = at(place.slot).child.load(std::memory_order_acquire);
+    return now.is == phase::reserved && child >> 32 == now.generation ? static_cast<pid_t>(static_cast<std::uint32_t>(child)) : 0;
 }
 
 inline unsigned members::count() const noexcept {

@@ -36,7 +36,8 @@ namespace robust_mutex_back_end = portable;
 /// - Threads and processes: any that have mapped the memory, at whatever address, in one pid namespace.
 /// - When a process dies: on Linux the kernel marks the mutex and wakes a sleeper at once, and so it does for a single
 ///   thread that ends; the portable back end's sleepers look every few milliseconds whether the holder's process lives.
-///   Who dies between unlocking and waking, or between being woken and locking, can leave other sleepers asleep for 50 ms.
+///   Who dies between unlocking and waking, or between being woken and locking, can leave other sleepers asleep for 50
+///   ms.
 /// - Across fork(): the child holds nothing, whatever its parent holds.
 /// - The memory must stay while it is held.
 /// - Errors: none but for memory that isn't mapped.

@@ -168,6 +168,13 @@ public:
         head_->news.fetch_add(1);
         wake_workers();
     }
+    /// One of those who sleep. Each who is woken and finds work wakes the next before it begins: so whoever opens a job pays
+    /// for one wake-up, and the kernel, which puts a woken process where there is room at that moment, isn't asked for
+    /// several places at once (two workers woken by one process often shared a processor for milliseconds).
+    void wake_a_worker() noexcept {
+        for (unsigned i = 0; i < (workers_ + 63) / 64; ++i)
+            if (asleep_[i].load() != 0) return os::wake_one(head_->news);
+    }
     /// A worker that isn't there any more, or not yet.
     void clear_station(unsigned w) noexcept;
 
@@ -195,8 +202,8 @@ public:
 
     /// A number that changes whenever there may be something new to do.
     [[nodiscard]] std::uint32_t news() const noexcept { return head_->news.load(std::memory_order_acquire); }
-    /// Sleeps until the news differ.
-    void await_news(unsigned w, std::uint32_t seen) noexcept;
+    /// Sleeps until the news differ. True if it slept.
+    bool await_news(unsigned w, std::uint32_t seen) noexcept;
 
 private:
     struct head {
@@ -296,15 +303,17 @@ inline void board::open(unsigned j, unsigned of) noexcept {
     jobs_[j].claim.store(encode({generation, 0, 0, 0}), std::memory_order_release);
     parties_[of].open.fetch_or(bit(j));
     MULTIPROCESSING_STEP(job_open);
-    tell();
+    head_->news.fetch_add(1);
+    if (of == 0)
+        wake_a_worker();
+    else
+        wake_workers(); // one may be of another party, and find nothing
 }
 
 inline void board::grow(unsigned j, std::uint32_t items, bool wake) noexcept {
     jobs_[j].grains.store(items, std::memory_order_release);
     head_->news.fetch_add(1);
-    if (!wake) return;
-    for (unsigned i = 0; i < (workers_ + 63) / 64; ++i)
-        if (asleep_[i].load() != 0) return os::wake_one(head_->news);
+    if (wake) wake_a_worker();
 }
 
 // The fence that pairs with the one in await_news is in the fetch_add before: either the worker sees the news, or its
@@ -450,13 +459,14 @@ inline void board::dismiss(unsigned of) noexcept {
     os::wake_all(head_->news);
 }
 
-inline void board::await_news(unsigned w, std::uint32_t seen) noexcept {
-    if (os::spin_for([&] { return news() != seen; })) return;
+inline bool board::await_news(unsigned w, std::uint32_t seen) noexcept {
+    if (os::spin_for([&] { return news() != seen; })) return false;
     asleep_[w / 64].fetch_or(bit(w));
     MULTIPROCESSING_STEP(worker_announced);
     while (head_->news.load() == seen) os::sleep_on(head_->news, seen, os::deadline::never());
     asleep_[w / 64].fetch_and(~bit(w));
     MULTIPROCESSING_STEP(worker_awake);
+    return true;
 }
 
 } // namespace multiprocessing::pool

@@ -69,6 +69,7 @@ inline void crew::bury_worker(unsigned w) {
     board_.clear_station(w);
     find_unfit();
     place_rests();
+    board_.wake_workers(); // it may have been the one who was to wake the next
 
     if (terms_.broken_by && !broken_ && !terminated_.load() && (concerned || *exitcode != 0))
         break_up_locked(fmt::format("worker {} (pid {}) {}", w, pid, *exitcode < 0 ? "was killed by " + os::signal_name(-*exitcode)

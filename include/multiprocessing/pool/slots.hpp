@@ -413,7 +413,7 @@ inline void crew::free_slot(unsigned j) {
     if (over.tasks) {
         over.tasks->slot_ = max_jobs;
         over.tasks->kept_.clear();
-        if (used_streams_.size() < 4 && over.tasks->room_ == stream::capacity) used_streams_.push_back(over.tasks);
+        if (used_streams_.size() < 16 && over.tasks->room_ == stream::capacity) used_streams_.push_back(over.tasks);
         over.tasks = nullptr;
     }
     over.state.store(slot::free);

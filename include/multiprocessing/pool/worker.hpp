@@ -6,6 +6,7 @@
 #include <bit>
 #include <csignal> // std::signal, SIGTERM
 #include <cstdint>
+#include <utility> // std::exchange
 
 #include <multiprocessing/memory/members.hpp>
 #include <multiprocessing/os/crash.hpp>
@@ -31,12 +32,13 @@ namespace detail {
 
 /// One chunk of one job, if there is one to have: how many items it was.
 inline std::uint64_t work_on(const duty& mine, unsigned j, log_writer& log, os::doorbell& bell, std::uint64_t& clock,
-                             std::uint64_t most) {
+                             std::uint64_t most, bool& woken) {
     board all = mine.all;
     station& here = all.station_of(mine.w);
     here.item.store(no_item, std::memory_order_relaxed); // whoever dies before the first item had begun none
     const auto work = all.claim(j, mine.w, most);
     if (!work) return 0;
+    if (std::exchange(woken, false)) all.wake_a_worker();
     job& which = all.job_at(j);
     desk at{all, j, mine.w, mine.owner, log, *work, &bell};
     reinterpret_cast<chunk_function>(code_address(which.run))(at);
@@ -67,7 +69,8 @@ inline int work(const duty& mine, os::doorbell& bell) {
     log_writer log(all, mine.w, mine.owner);
     here.begun.store(now(), std::memory_order_relaxed);
     std::uint64_t items = 0;
-    std::uint64_t clock = 0;
+    std::uint64_t clock = now(); // the end of the last chunk, or of the last wait
+    bool woken = true;
     for (;;) {
         const std::uint32_t seen = all.news(); // before looking: what is opened afterwards changes it
         bool worked = false;
@@ -82,15 +85,17 @@ inline int work(const duty& mine, os::doorbell& bell) {
                 }
                 return 0;
             }
-            if (!worked) clock = now();
             const std::uint64_t did = detail::work_on(mine, static_cast<unsigned>(std::countr_zero(open)), log, bell, clock,
-                                                      mine.items != 0 ? mine.items - items : ~std::uint64_t{0});
+                                                      mine.items != 0 ? mine.items - items : ~std::uint64_t{0}, woken);
             items += did;
             worked |= did != 0;
         }
         if (worked) continue;
         if (all.dismissed(mine.party)) return 0;
-        all.await_news(mine.w, seen);
+        // Who was woken and found nothing has taken another's place: that one is woken now, if there is work that this one
+        // doesn't see, for it is of another party.
+        if (std::exchange(woken, all.await_news(mine.w, seen)) && mine.party != 0) all.wake_workers();
+        clock = now();
     }
 }
 

@@ -46,8 +46,8 @@ public:
     explicit RawArray(std::size_t n) : block(n) {}
     RawArray(std::initializer_list<T> elements) : block(block::of(elements)) {}
     template <shared::RangeOf<T> R>
-        requires(!std::is_base_of_v<block, std::remove_cvref_t<R>>)
-    explicit RawArray(R&& elements) : block(block::of(std::forward<R>(elements))) {}
+    requires(!std::is_base_of_v<block, std::remove_cvref_t<R>>) explicit RawArray(R&& elements)
+        : block(block::of(std::forward<R>(elements))) {}
 
     [[nodiscard]] std::vector<T> to_vector() const { return {this->begin(), this->end()}; }
 
@@ -66,13 +66,13 @@ RawArray(R&&) -> RawArray<std::ranges::range_value_t<R>>;
 ///     counts.set(3, 7);                           // atomic
 ///     counts.with_lock([](std::span<int> all) { std::sort(all.begin(), all.end()); });
 ///
-/// get() and set() are never torn: elements of 1, 2, 4 or 8 bytes go in one piece, larger ones under get_lock(), and what
-/// a process was setting when it was killed is set by the next one. [], at(), iterators, data() and spans are the
+/// get() and set() are never torn: elements of 1, 2, 4 or 8 bytes go in one piece, larger ones under get_lock(), and
+/// what a process was setting when it was killed is set by the next one. [], at(), iterators, data() and spans are the
 /// memory itself, for use under the lock or where nobody else writes.
 ///
 /// - Python: `multiprocessing.Array`. Everything else as RawArray.
-/// - When a process dies with the lock: who takes it next gets the OwnerDiedError; with_lock() then gives the lock back,
-///   throws it and can be called again. get() and set() don't mind.
+/// - When a process dies with the lock: who takes it next gets the OwnerDiedError; with_lock() then gives the lock
+///   back, throws it and can be called again. get() and set() don't mind.
 template <typename T>
 class Array : public shared::block<T> {
     using block = shared::block<T>;
@@ -84,8 +84,9 @@ public:
     Array(std::initializer_list<T> elements) : block(block::of(elements)) {}
     Array(std::initializer_list<T> elements, const RLock& lock) : block(block::of(elements)), lock_(lock) {}
     template <shared::RangeOf<T> R>
-        requires(!std::is_base_of_v<block, std::remove_cvref_t<R>>)
-    explicit Array(R&& elements, const RLock& lock = RLock()) : block(block::of(std::forward<R>(elements))), lock_(lock) {}
+    requires(!std::is_base_of_v<block, std::remove_cvref_t<R>>) explicit Array(R&& elements,
+                                                                               const RLock& lock = RLock())
+        : block(block::of(std::forward<R>(elements))), lock_(lock) {}
 
     /// One element, whole. std::out_of_range for an index that there isn't.
     [[nodiscard]] T get(std::size_t i) const;

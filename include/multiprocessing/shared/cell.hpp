@@ -55,8 +55,8 @@ private:
 /// | other copy   | the writer                   | rubbish that nobody looks at      |
 /// | version      | the writer, last, one store  | the old value or the new          |
 ///
-/// The copies are moved in words, each with acquire or release order, so that no reader sees a word of the version after
-/// the next without seeing the next version.
+/// The copies are moved in words, each with acquire or release order, so that no reader sees a word of the version
+/// after the next without seeing the next version.
 template <Shareable T>
 class cell<T, false> {
 public:
@@ -109,7 +109,9 @@ private:
     static constexpr std::size_t words = (sizeof(T) + 7) / 8;
     using buffer = std::array<std::uint64_t, words>;
 
-    [[nodiscard]] word* words_of(std::uint64_t version) noexcept { return reinterpret_cast<word*>(copies_[version % 2]); }
+    [[nodiscard]] word* words_of(std::uint64_t version) noexcept {
+        return reinterpret_cast<word*>(copies_[version % 2]);
+    }
 
     std::atomic<std::uint64_t> version_{0};
     alignas(std::max(alignof(T), alignof(std::uint64_t))) std::byte copies_[2][words * 8]{};

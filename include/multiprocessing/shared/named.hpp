@@ -49,8 +49,8 @@ namespace multiprocessing::shared {
     if (name.find('/') != std::string_view::npos)
         throw ValueError(fmt::format("the name of a shared memory must not have a slash in it: {}", name));
     if (name.size() > os::longest_memory_name)
-        throw ValueError(fmt::format("the name of a shared memory can have {} characters, not {}", os::longest_memory_name,
-                                     name.size()));
+        throw ValueError(fmt::format("the name of a shared memory can have {} characters, not {}",
+                                     os::longest_memory_name, name.size()));
     return '/' + std::string(name);
 }
 
@@ -66,7 +66,10 @@ namespace multiprocessing::shared {
 /// What travels: which segment, and whose. Never changes but for `unlinked`.
 struct named_state {
     named_state(const std::string& full_name, std::uint64_t which, std::uint64_t bytes, bool created)
-        : creator(created ? os::pid() : 0), started(created ? os::start_time(os::pid()) : 0), number(which), size(bytes),
+        : creator(created ? os::pid() : 0),
+          started(created ? os::start_time(os::pid()) : 0),
+          number(which),
+          size(bytes),
           length(static_cast<std::uint32_t>(full_name.size())) {
         std::memcpy(text.data(), full_name.data(), full_name.size());
     }
@@ -94,7 +97,8 @@ public:
         try {
             bip::mapped_region(memory::detail::mappable{file.get()}, bip::read_write, 0, bytes).swap(region_);
         } catch (const bip::interprocess_exception& error) {
-            throw ProcessError(fmt::format("cannot map {} bytes of shared memory {}: {}", bytes, which_->name(), error.what()));
+            throw ProcessError(
+                fmt::format("cannot map {} bytes of shared memory {}: {}", bytes, which_->name(), error.what()));
         }
     }
     attachment(const attachment&) = delete;
@@ -135,8 +139,9 @@ public:
         all.registered_in_ = generation;
         all.lock_.unlock();
         if (!first) return;
-        os::at_exit(unlink_all);               // a Process that ends, ...
-        static_cast<void>(std::atexit(unlink_all)); // ... and the program that calls exit(). If that can't be had, it isn't
+        os::at_exit(unlink_all); // a Process that ends, ...
+        static_cast<void>(
+            std::atexit(unlink_all)); // ... and the program that calls exit(). If that can't be had, it isn't
     }
 
 private:
@@ -169,20 +174,22 @@ namespace multiprocessing::shared_memory {
 ///     mp::shared_memory::SharedMemory theirs({.name = mine.name()});      // in another program, or python3
 ///     theirs.buf()[0] = std::byte{1};
 ///
-/// The name belongs to the process that created it. It is taken away by unlink(), or when the last handle in that process
-/// goes, or when that process ends by itself. Attaching never takes it over, and an attach that fails destroys nothing.
-/// Memory that is mapped stays, whatever becomes of the name.
+/// The name belongs to the process that created it. It is taken away by unlink(), or when the last handle in that
+/// process goes, or when that process ends by itself. Attaching never takes it over, and an attach that fails destroys
+/// nothing. Memory that is mapped stays, whatever becomes of the name.
 ///
 /// - Copying shares the segment, and the mapping. Constness is the handle's.
-/// - Python: `multiprocessing.shared_memory.SharedMemory`, and the same segments: each opens what the other made. No helper
-///   process. CPython up to 3.12 unlinks what it has attached when it ends, whoever made it, unless told otherwise
-///   (resource_tracker.unregister; `track=False` from 3.13). FileExistsError and FileNotFoundError are std::system_error
-///   with EEXIST and ENOENT.
+/// - Python: `multiprocessing.shared_memory.SharedMemory`, and the same segments: each opens what the other made. No
+///   helper process. CPython up to 3.12 unlinks what it has attached when it ends, whoever made it, unless told
+///   otherwise (resource_tracker.unregister; `track=False` from 3.13). FileExistsError and FileNotFoundError are
+///   std::system_error with EEXIST and ENOENT.
 /// - Threads and processes: as plain memory.
-/// - When the creator is killed: another member of its family that has a handle takes the name away when it lets go of its
-///   last. If there is none the name stays, as any POSIX one would, until somebody unlinks it.
-/// - Start methods: a handle that arrives in another process attaches by name, at first use; too late if the name is gone.
-/// - Errors: ValueError (a name that can't be, no size, no name); std::system_error; ProcessError when it can't be mapped.
+/// - When the creator is killed: another member of its family that has a handle takes the name away when it lets go of
+///   its last. If there is none the name stays, as any POSIX one would, until somebody unlinks it.
+/// - Start methods: a handle that arrives in another process attaches by name, at first use; too late if the name is
+///   gone.
+/// - Errors: ValueError (a name that can't be, no size, no name); std::system_error; ProcessError when it can't be
+///   mapped.
 class SharedMemory {
 public:
     explicit SharedMemory(const SharedMemoryOptions& options);
@@ -216,7 +223,8 @@ private:
 
     void create(const SharedMemoryOptions& options);
     void attach() const {
-        if (!here_ && !closed_) here_ = std::make_shared<shared::attachment>(state_, os::open_named_memory(state_->name()));
+        if (!here_ && !closed_)
+            here_ = std::make_shared<shared::attachment>(state_, os::open_named_memory(state_->name()));
     }
 
     memory::handle<shared::named_state> state_;
@@ -229,11 +237,13 @@ inline SharedMemory::SharedMemory(const SharedMemoryOptions& options) {
         create(options);
         return;
     }
-    if (options.name.empty()) throw ValueError("a shared memory is created, or attached by its name: give one of the two");
+    if (options.name.empty())
+        throw ValueError("a shared memory is created, or attached by its name: give one of the two");
     const std::string name = shared::checked_name(options.name);
     const os::descriptor file = os::open_named_memory(name);
     const std::uint64_t bytes = os::file_size(file.get());
-    if (bytes == 0) throw ValueError(fmt::format("the shared memory {} has no size: it is being created, or was left so", name));
+    if (bytes == 0)
+        throw ValueError(fmt::format("the shared memory {} has no size: it is being created, or was left so", name));
     state_ = memory::handle<shared::named_state>::create(name, os::memory_number(file.get()), bytes, false);
     here_ = std::make_shared<shared::attachment>(state_, file);
 }

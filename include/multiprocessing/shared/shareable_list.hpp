@@ -32,25 +32,27 @@ struct ShareableListOptions {
     std::string name = {}; ///< of its memory
 };
 
-/// A list of a fixed number of items in a SharedMemory, which python3 can open, as can be opened here what python3 made.
+/// A list of a fixed number of items in a SharedMemory, which python3 can open, as can be opened here what python3
+/// made.
 ///
 ///     mp::shared_memory::ShareableList list({1, 2.5, "three", true, nullptr});
 ///     list.set(0, "one");
 ///     fmt::print("{}\n", std::get<std::string>(list[0]));
 ///     mp::shared_memory::ShareableList same({.name = list.shm().name()});    // in another program
 ///
-/// Each item keeps the room it was made with: 8 bytes, or for a text of n bytes n / 8 + 1 times 8. The type of an item may
-/// change; what doesn't fit is a ValueError, and changes nothing.
+/// Each item keeps the room it was made with: 8 bytes, or for a text of n bytes n / 8 + 1 times 8. The type of an item
+/// may change; what doesn't fit is a ValueError, and changes nothing.
 ///
-/// - Python: `multiprocessing.shared_memory.ShareableList`. Room for a text is reckoned in bytes, not in characters. A text
-///   that ends in null characters keeps them here; Python doesn't write down how long a text is and loses them, in what it
-///   reads as in what it writes. (Ours has its length in the item's format, "5s " instead of "8s", which python3 understands;
-///   for texts of a million bytes and more there is no room for that, and null characters at the end are lost here too.)
+/// - Python: `multiprocessing.shared_memory.ShareableList`. Room for a text is reckoned in bytes, not in characters. A
+///   text that ends in null characters keeps them here; Python doesn't write down how long a text is and loses them, in
+///   what it reads as in what it writes. (Ours has its length in the item's format, "5s " instead of "8s", which
+///   python3 understands; for texts of a million bytes and more there is no room for that, and null characters at the
+///   end are lost here too.)
 /// - Copying shares the list. Constness is the handle's.
 /// - Threads and processes: as Python's, no lock: an item that is set while it is read may be read half. Use one.
 /// - When a process dies while it sets an item: that item may be half set, the others aren't touched.
-/// - Errors: std::out_of_range for an index; ValueError; those of SharedMemory. What isn't such a list, or is a damaged one,
-///   is a ValueError, at the latest when the item is read.
+/// - Errors: std::out_of_range for an index; ValueError; those of SharedMemory. What isn't such a list, or is a damaged
+///   one, is a ValueError, at the latest when the item is read.
 class ShareableList {
 public:
     class iterator;
@@ -92,8 +94,8 @@ private:
     //
     //     N | offsets of N items and of the end, from `data` | data | N formats of 8 characters | N codes of 1 byte
     //
-    // A format is q, d, xxxxxxx? (bool), xxxxxx?x (None) or <bytes>s. What stands there may have been written by anybody:
-    // nothing is believed before it was seen to lie within the memory.
+    // A format is q, d, xxxxxxx? (bool), xxxxxx?x (None) or <bytes>s. What stands there may have been written by
+    // anybody: nothing is believed before it was seen to lie within the memory.
     static constexpr std::size_t word = 8;
     enum code : std::int8_t { plain = 0, text = 1, bytes = 2, none = 3 };
 
@@ -155,7 +157,8 @@ inline std::span<const std::byte> ShareableList::bytes_of(const ListItem& item) 
 }
 
 inline std::size_t ShareableList::room_for(const ListItem& item) {
-    const bool is_text = std::holds_alternative<std::string>(item) || std::holds_alternative<std::vector<std::byte>>(item);
+    const bool is_text =
+        std::holds_alternative<std::string>(item) || std::holds_alternative<std::vector<std::byte>>(item);
     return is_text ? word * (bytes_of(item).size() / word + 1) : word;
 }
 
@@ -166,7 +169,8 @@ inline SharedMemory ShareableList::make_memory(std::span<const ListItem> items, 
             throw ValueError(fmt::format("an item of a ShareableList can't have {} bytes", bytes_of(item).size()));
         data += room_for(item);
     }
-    return SharedMemory({.name = options.name, .create = true, .size = (items.size() + 2) * word + data + items.size() * (word + 1)});
+    return SharedMemory(
+        {.name = options.name, .create = true, .size = (items.size() + 2) * word + data + items.size() * (word + 1)});
 }
 
 inline ShareableList::ShareableList(std::span<const ListItem> items, const ShareableListOptions& options)
@@ -189,7 +193,8 @@ inline ShareableList::ShareableList(const ShareableListOptions& options) : memor
 }
 
 inline void ShareableList::throw_damaged(const char* what) const {
-    throw ValueError(fmt::format("the shared memory {} isn't a ShareableList, or is damaged: {}", memory_.name(), what));
+    throw ValueError(
+        fmt::format("the shared memory {} isn't a ShareableList, or is damaged: {}", memory_.name(), what));
 }
 
 inline std::uint64_t ShareableList::number_at(std::size_t offset) const {
@@ -249,7 +254,8 @@ inline ListItem ShareableList::read(const slot& from) const {
     auto content = from.data.first(std::min(length, from.data.size()));
     if (rest == "s") // Python's: the whole room, with null characters where there was no more
         while (!content.empty() && content.back() == std::byte{0}) content = content.first(content.size() - 1);
-    if (*from.code == std::byte{text}) return std::string(reinterpret_cast<const char*>(content.data()), content.size());
+    if (*from.code == std::byte{text})
+        return std::string(reinterpret_cast<const char*>(content.data()), content.size());
     return std::vector<std::byte>(content.begin(), content.end());
 }
 
@@ -258,7 +264,8 @@ inline void ShareableList::write(const slot& to, const ListItem& item) {
     code kind = plain;
     const auto content = bytes_of(item);
     if (content.size() > to.data.size())
-        throw ValueError(fmt::format("item {} has room for {} bytes, not {}", to.number, to.data.size(), content.size()));
+        throw ValueError(
+            fmt::format("item {} has room for {} bytes, not {}", to.number, to.data.size(), content.size()));
     const auto put = [&](const auto& number) { std::memcpy(to.data.data(), &number, sizeof number); };
     if (const auto* i = std::get_if<std::int64_t>(&item)) {
         put(*i);

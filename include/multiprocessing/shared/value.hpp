@@ -34,11 +34,11 @@ namespace multiprocessing {
 ///
 /// - Copying shares the value: `a = b` makes `a` a handle to b's value; `a = 5` and `a.store(b)` change what is shared.
 ///   Constness is the handle's.
-/// - value() is the memory itself, for use under get_lock(): what is written through it can be seen half done by load(),
-///   and is left half done by who is killed. with_lock() has neither fault.
+/// - value() is the memory itself, for use under get_lock(): what is written through it can be seen half done by
+///   load(), and is left half done by who is killed. with_lock() has neither fault.
 /// - A small value's operators don't wait for get_lock(): use either them or the lock for the same value.
-/// - Python: `multiprocessing.Value`, where `v.value += 1` is *not* atomic. Its `value` is load() and store(), or value()
-///   under the lock; its get_obj() is value().
+/// - Python: `multiprocessing.Value`, where `v.value += 1` is *not* atomic. Its `value` is load() and store(), or
+///   value() under the lock; its get_obj() is value().
 /// - Threads and processes: any.
 /// - When a process dies: the value is the old one or the new one. with_lock() and the operators take get_lock() from a
 ///   dead holder without a word; who takes it himself gets the OwnerDiedError.
@@ -77,10 +77,11 @@ public:
     T exchange(const T& desired) const {
         return change([&](const T&) { return desired; }).first;
     }
-    /// Stores `desired` if the value is, byte for byte, `expected`; else puts the value into `expected`. Whether it did.
+    /// Stores `desired` if the value is, byte for byte, `expected`; else puts the value into `expected`. Whether it
+    /// did.
     bool compare_exchange(T& expected, const T& desired) const;
-    /// Replaces the value by f(value), at once; f has no other effect, because it is called again when somebody else was
-    /// faster. The value after.
+    /// Replaces the value by f(value), at once; f has no other effect, because it is called again when somebody else
+    /// was faster. The value after.
     template <typename F>
     T update(F f) const {
         return change(f).second;
@@ -88,13 +89,23 @@ public:
 
     T fetch_add(const T& x) const { return add(x).first; }
     T fetch_sub(const T& x) const { return subtract(x).first; }
-    T fetch_and(const T& x) const { return change([&](const T& v) { return static_cast<T>(v & x); }).first; }
-    T fetch_or(const T& x) const { return change([&](const T& v) { return static_cast<T>(v | x); }).first; }
-    T fetch_xor(const T& x) const { return change([&](const T& v) { return static_cast<T>(v ^ x); }).first; }
+    T fetch_and(const T& x) const {
+        return change([&](const T& v) { return static_cast<T>(v & x); }).first;
+    }
+    T fetch_or(const T& x) const {
+        return change([&](const T& v) { return static_cast<T>(v | x); }).first;
+    }
+    T fetch_xor(const T& x) const {
+        return change([&](const T& v) { return static_cast<T>(v ^ x); }).first;
+    }
     T operator+=(const T& x) const { return add(x).second; }
     T operator-=(const T& x) const { return subtract(x).second; }
-    T operator*=(const T& x) const { return change([&](const T& v) { return static_cast<T>(v * x); }).second; }
-    T operator/=(const T& x) const { return change([&](const T& v) { return static_cast<T>(v / x); }).second; }
+    T operator*=(const T& x) const {
+        return change([&](const T& v) { return static_cast<T>(v * x); }).second;
+    }
+    T operator/=(const T& x) const {
+        return change([&](const T& v) { return static_cast<T>(v / x); }).second;
+    }
     T operator&=(const T& x) const { return static_cast<T>(fetch_and(x) & x); }
     T operator|=(const T& x) const { return static_cast<T>(fetch_or(x) | x); }
     T operator^=(const T& x) const { return static_cast<T>(fetch_xor(x) ^ x); }
@@ -139,7 +150,8 @@ private:
     std::pair<T, T> add(const T& x) const {
         if constexpr (adds_at_once) {
             const T before = cell_->whole().fetch_add(x);
-            return {before, static_cast<T>(static_cast<std::make_unsigned_t<T>>(before) + static_cast<std::make_unsigned_t<T>>(x))};
+            return {before, static_cast<T>(static_cast<std::make_unsigned_t<T>>(before) +
+                                           static_cast<std::make_unsigned_t<T>>(x))};
         } else {
             return change([&](const T& v) { return static_cast<T>(v + x); });
         }
@@ -147,7 +159,8 @@ private:
     std::pair<T, T> subtract(const T& x) const {
         if constexpr (adds_at_once) {
             const T before = cell_->whole().fetch_add(static_cast<T>(0 - static_cast<std::make_unsigned_t<T>>(x)));
-            return {before, static_cast<T>(static_cast<std::make_unsigned_t<T>>(before) - static_cast<std::make_unsigned_t<T>>(x))};
+            return {before, static_cast<T>(static_cast<std::make_unsigned_t<T>>(before) -
+                                           static_cast<std::make_unsigned_t<T>>(x))};
         } else {
             return change([&](const T& v) { return static_cast<T>(v - x); });
         }
@@ -242,8 +255,9 @@ std::invoke_result_t<F, T&> Value<T>::with_lock(F&& f) const {
             cell_->store(copy);
         } else {
             std::invoke_result_t<F, T&> result = std::invoke(std::forward<F>(f), copy);
-            static_assert(!std::is_reference_v<decltype(result)>, "what with_lock returns must not refer to the value: the lock is "
-                                                                  "released by then");
+            static_assert(!std::is_reference_v<decltype(result)>,
+                          "what with_lock returns must not refer to the value: the lock is "
+                          "released by then");
             cell_->store(copy);
             return result;
         }

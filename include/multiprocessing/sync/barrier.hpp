@@ -5,7 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <tuple> // std::tie
+#include <tuple>   // std::tie
 #include <utility> // std::move
 
 #include <fmt/format.h>
@@ -33,13 +33,13 @@ namespace multiprocessing {
 /// A barrier breaks when a party's time is over, when abort() is called, when the action throws, and when a party dies
 /// while it waits. Then everybody who waits, and who comes later, gets a BrokenBarrierError, until reset().
 ///
-/// - Copying shares the barrier. Constness is the handle's. The action isn't shared: it is the handle's own, copied with
-///   it and inherited across fork; who comes last calls the one of the handle he came with.
-/// - Python: `multiprocessing.Barrier`; a party that dies is noticed, and fewer than one party is a ValueError. While the
-///   action runs nobody's time is over, as there.
+/// - Copying shares the barrier. Constness is the handle's. The action isn't shared: it is the handle's own, copied
+///   with it and inherited across fork; who comes last calls the one of the handle he came with.
+/// - Python: `multiprocessing.Barrier`; a party that dies is noticed, and fewer than one party is a ValueError. While
+///   the action runs nobody's time is over, as there.
 /// - Threads and processes: any, up to 2000 waiting at a time.
-/// - When a process dies: while it waits, or in the action: the others get the BrokenBarrierError within 20 ms. Before it
-///   comes: nobody knows that it would have come; give wait() a timeout.
+/// - When a process dies: while it waits, or in the action: the others get the BrokenBarrierError within 20 ms. Before
+///   it comes: nobody knows that it would have come; give wait() a timeout.
 /// - Errors: BrokenBarrierError; ValueError for less than one party.
 /// - Growth: a page, and one for each 64 parties. A waiter that sleeps looks every 20 ms whether the others live.
 class Barrier {
@@ -77,7 +77,7 @@ private:
 
     // What a barrier is at. The middle ones are carried out by whoever has the mutex next, should he who began die.
     static constexpr std::uint32_t filling = 0;
-    static constexpr std::uint32_t acting = 1;    ///< all are there, and the last one calls the action, without the mutex
+    static constexpr std::uint32_t acting = 1; ///< all are there, and the last one calls the action, without the mutex
     static constexpr std::uint32_t releasing = 2; ///< who waits passes; then filling
     static constexpr std::uint32_t breaking = 3;  ///< who waits is told of it; then broken
     static constexpr std::uint32_t resetting = 4; ///< who waits is told of it; then filling
@@ -90,12 +90,12 @@ private:
 
     enum reason : std::uint32_t { before, timeout_over, aborted, was_reset, action_threw, party_died };
 
-    /// | word           | who writes it           | a writer killed in between leaves                        |
-    /// | -------------- | ----------------------- | -------------------------------------------------------- |
-    /// | phase          | who holds the mutex: the one store that decides | the old or the new                 |
-    /// | places' states | a party comes and goes; who holds the mutex decides | states that are set again by the phase |
-    /// | why            | who holds the mutex, before the phase | nothing                                     |
-    /// | changes        | who holds the mutex     | sleepers who look by themselves                          |
+    /// | word           | who writes it                                       | a writer killed in between leaves     |
+    /// | -------------- | --------------------------------------------------- | ------------------------------------- |
+    /// | phase          | who holds the mutex: the one store that decides     | the old or the new                    |
+    /// | places' states | a party, coming and going; who holds the mutex      | states that the phase sets again      |
+    /// | why            | who holds the mutex, before the phase               | nothing                               |
+    /// | changes        | who holds the mutex                                 | sleepers who look by themselves       |
     struct state {
         state(std::uint32_t n, std::int64_t t) noexcept : parties(n), timeout(t) {}
 
@@ -152,12 +152,18 @@ inline Barrier::Barrier(int parties, std::function<void()> action, std::int64_t 
 
 inline void Barrier::throw_broken(std::uint32_t why) {
     switch (why) {
-    case timeout_over: throw BrokenBarrierError("the barrier is broken: the time of one who waited was over");
-    case aborted: throw BrokenBarrierError("the barrier is broken: it was aborted");
-    case was_reset: throw BrokenBarrierError("the barrier was reset while this one waited");
-    case action_threw: throw BrokenBarrierError("the barrier is broken: its action threw");
-    case party_died: throw BrokenBarrierError("the barrier is broken: one who waited there died");
-    default: throw BrokenBarrierError("the barrier is broken");
+    case timeout_over:
+        throw BrokenBarrierError("the barrier is broken: the time of one who waited was over");
+    case aborted:
+        throw BrokenBarrierError("the barrier is broken: it was aborted");
+    case was_reset:
+        throw BrokenBarrierError("the barrier was reset while this one waited");
+    case action_threw:
+        throw BrokenBarrierError("the barrier is broken: its action threw");
+    case party_died:
+        throw BrokenBarrierError("the barrier is broken: one who waited there died");
+    default:
+        throw BrokenBarrierError("the barrier is broken");
     }
 }
 
@@ -245,7 +251,8 @@ inline int Barrier::wait(const os::deadline& until) const {
 inline void Barrier::act(sync::place& mine) const {
     const auto finish = [&](std::uint32_t phase, std::uint32_t why) {
         session now(*state_);
-        if (mine.state.load(std::memory_order_relaxed) == waiting) now.begin(phase, why); // else it was aborted or reset
+        if (mine.state.load(std::memory_order_relaxed) == waiting)
+            now.begin(phase, why); // else it was aborted or reset
     };
     try {
         action_();

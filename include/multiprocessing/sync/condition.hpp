@@ -41,9 +41,9 @@ namespace multiprocessing {
 /// - Python: `multiprocessing.Condition`, whose notify() waits until each one it has woken says so, for ever if that is
 ///   dead. Here nobody waits for a waiter. What Python asserts is a ValueError.
 /// - Threads and processes: any, up to 2000 waiting at a time.
-/// - When a process dies: a dead waiter isn't notified; one that dies *after* it was notified and before it has the lock
-///   again passes that on to another that was waiting then, within 50 ms. Who dies in notify() has notified as many as he
-///   got to; the lock tells the next one to take it. wait() throws that OwnerDiedError, holding the lock.
+/// - When a process dies: a dead waiter isn't notified; one that dies *after* it was notified and before it has the
+///   lock again passes that on to another that was waiting then, within 50 ms. Who dies in notify() has notified as
+///   many as he got to; the lock tells the next one to take it. wait() throws that OwnerDiedError, holding the lock.
 /// - Errors: ValueError where the lock isn't held by this thread; OwnerDiedError; ProcessError for too many waiters.
 /// - Growth: a page, and one for each 64 who wait at a time, kept.
 class Condition : public sync::owned_lock {
@@ -102,7 +102,9 @@ private:
 
     friend struct memory::access;
     explicit Condition(memory::nothing_t nothing) noexcept : owned_lock(nothing) {}
-    auto parts() noexcept { return std::tuple_cat(memory::access::parts(static_cast<owned_lock&>(*this)), std::tie(state_)); }
+    auto parts() noexcept {
+        return std::tuple_cat(memory::access::parts(static_cast<owned_lock&>(*this)), std::tie(state_));
+    }
 
     bool wait(const os::deadline& until) const;
     template <typename Predicate>
@@ -154,8 +156,9 @@ inline bool Condition::wait(const os::deadline& until) const {
     const bool result = is_notified(); // also when that came after the deadline, and before the lock
     sync::places::leave(mine);
     if (died)
-        throw OwnerDiedError("the holder of a condition's lock died while this thread waited; the lock is held by this thread "
-                             "now, and what it protects may be half changed");
+        throw OwnerDiedError(
+            "the holder of a condition's lock died while this thread waited; the lock is held by this thread "
+            "now, and what it protects may be half changed");
     return result;
 }
 

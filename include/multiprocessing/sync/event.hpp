@@ -26,8 +26,8 @@ namespace multiprocessing {
 /// - Python: `multiprocessing.Event`. A wait() also ends when the event is set and cleared again before the waiter has
 ///   woken; Python may miss that. No wait depends on another waiter, alive or dead.
 /// - Threads and processes: any. set(), clear() and is_set() may be called in a signal handler.
-/// - When a process dies: a waiter is simply gone. Who dies in set() has set it or hasn't; when he could wake nobody any
-///   more, the waiters find out within 50 ms.
+/// - When a process dies: a waiter is simply gone. Who dies in set() has set it or hasn't; when he could wake nobody
+///   any more, the waiters find out within 50 ms.
 /// - Errors: std::bad_alloc, when it is made.
 /// - Growth: 32 bytes. A system call only where somebody sleeps.
 class Event {
@@ -84,7 +84,9 @@ inline bool Event::wait(const os::deadline& until) const {
     auto& word = state_->word;
     const std::uint32_t first = word.load(std::memory_order_acquire);
     if ((first & set_bit) != 0) return true;
-    const auto happened = [&](std::uint32_t seen) { return (seen & set_bit) != 0 || (seen | low_bits) != (first | low_bits); };
+    const auto happened = [&](std::uint32_t seen) {
+        return (seen & set_bit) != 0 || (seen | low_bits) != (first | low_bits);
+    };
     if (until.passed()) return false;
     if (os::spin_for([&] { return happened(word.load(std::memory_order_acquire)); })) return true;
     for (;;) {

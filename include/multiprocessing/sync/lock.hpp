@@ -28,13 +28,13 @@ namespace multiprocessing {
 /// Where std::unique_lock or std::scoped_lock throw that error there is no guard yet: go on with
 /// `std::unique_lock guard(lock, std::adopt_lock)`. `lock.acquire(mp::ignore)` takes it without a word.
 ///
-/// - Python: `multiprocessing.Lock`, which has no owner: any thread may release it, and nobody finds out that its holder
-///   died. Here only the holder can; a semaphore is what others may release. Taking it twice is a ValueError instead of
-///   waiting for ever; with a timeout it is false after that time. Has Python's acquire, release, locked, and what the
-///   standard library wants of a timed mutex.
+/// - Python: `multiprocessing.Lock`, which has no owner: any thread may release it, and nobody finds out that its
+///   holder died. Here only the holder can; a semaphore is what others may release. Taking it twice is a ValueError
+///   instead of waiting for ever; with a timeout it is false after that time. Has Python's acquire, release, locked,
+///   and what the standard library wants of a timed mutex.
 /// - Threads and processes: any, through any copy of the handle. No order among those who wait.
-/// - When a process dies: as above. Who waits for it is woken by the kernel at once. Should the dead one have just released
-///   it, or just been woken, others may wait 50 ms longer.
+/// - When a process dies: as above. Who waits for it is woken by the kernel at once. Should the dead one have just
+///   released it, or just been woken, others may wait 50 ms longer.
 /// - Across fork(): a child never holds what its parent holds, also where another thread held it during the fork: it
 ///   waits, as anybody would.
 /// - Errors: OwnerDiedError; ValueError from release() without holding it.

@@ -103,8 +103,9 @@ inline bool owned_lock::took(os::taken how, bool tell) const {
     state.kept = 0; // a dead holder's shares have ended with it
     MULTIPROCESSING_STEP(lock_acquired);
     if (how == os::taken::from_the_dead && tell)
-        throw OwnerDiedError("the holder of this lock died; the lock is held by this thread now, and what it protects may be "
-                             "half changed: put that right, then release the lock");
+        throw OwnerDiedError(
+            "the holder of this lock died; the lock is held by this thread now, and what it protects may be "
+            "half changed: put that right, then release the lock");
     return true;
 }
 
@@ -116,16 +117,15 @@ inline bool owned_lock::nest() const {
     return true;
 }
 
-inline bool owned_lock::take_now(bool tell) const {
-    return took(state_->mutex.try_lock(), tell) || nest();
-}
+inline bool owned_lock::take_now(bool tell) const { return took(state_->mutex.try_lock(), tell) || nest(); }
 
 inline bool owned_lock::take(const os::deadline& until, bool tell) const {
     if (take_now(tell)) [[likely]]
         return true;
     if (until.is_never() && state_->mutex.held_here())
-        throw ValueError("this thread holds the lock already and would wait for itself for ever: use an RLock to take it "
-                         "more than once");
+        throw ValueError(
+            "this thread holds the lock already and would wait for itself for ever: use an RLock to take it "
+            "more than once");
     return took(state_->mutex.lock(until), tell);
 }
 
@@ -139,8 +139,9 @@ inline void owned_lock::set_free() const noexcept {
 
 inline void owned_lock::release() const {
     if (!state_->mutex.held_here())
-        throw ValueError(state_->mutex.held() ? "cannot release a lock that another thread holds: who takes it releases it"
-                                              : "cannot release a lock that nobody holds");
+        throw ValueError(state_->mutex.held()
+                             ? "cannot release a lock that another thread holds: who takes it releases it"
+                             : "cannot release a lock that nobody holds");
     if (state_->depth > 1) {
         --state_->depth;
         return;

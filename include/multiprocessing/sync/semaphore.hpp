@@ -31,17 +31,17 @@ namespace multiprocessing {
 ///
 ///     const unsigned back = licences.recover();
 ///
-/// and the tokens that dead processes had taken and not released are there again: each process's are counted, in the same
-/// step in which they are taken, so that none is lost or doubled, whenever a process is killed.
+/// and the tokens that dead processes had taken and not released are there again: each process's are counted, in the
+/// same step in which they are taken, so that none is lost or doubled, whenever a process is killed.
 ///
 /// - Copying shares the semaphore. Constness is the handle's.
 /// - Python: `multiprocessing.Semaphore`; recover() is new. A negative number is a ValueError, release(n) as in
 ///   `threading`.
 /// - Threads and processes: any. No order among those who wait.
-/// - When a process dies: as above. A waiter is simply gone. Who dies in release() has released or hasn't; when he could
-///   wake nobody any more, waiters find out within 50 ms.
-/// - recover(): what one process took and *another* released still counts as had by the first. Don't call it where tokens are
-///   signals.
+/// - When a process dies: as above. A waiter is simply gone. Who dies in release() has released or hasn't; when he
+///   could wake nobody any more, waiters find out within 50 ms.
+/// - recover(): what one process took and *another* released still counts as had by the first. Don't call it where
+///   tokens are signals.
 /// - Errors: ValueError from release(), when there would be more than 2147483647, or n is less than 1.
 /// - Growth: a page, and one more for each 256 processes that take tokens at a time.
 class Semaphore : public sync::acquirable<Semaphore> {
@@ -218,7 +218,8 @@ inline void Semaphore::release(int n) const {
         const state& s = *state_;
         const std::uint32_t value = s.value.load(std::memory_order_relaxed);
         if (value > s.bound || more > s.bound - value)
-            throw ValueError(fmt::format("cannot release {} tokens: there are {} already, and {} at most", n, value, s.bound));
+            throw ValueError(
+                fmt::format("cannot release {} tokens: there are {} already, and {} at most", n, value, s.bound));
         account mine = now.account_of(me.slot);
         std::uint32_t lost = s.lost;
         if (mine.generation != me.generation) {

@@ -10,8 +10,8 @@
 
 namespace multiprocessing::sync {
 
-/// Who changes a word and is killed before he wakes those who sleep on it has woken nobody. So nobody sleeps longer than
-/// this without a look.
+/// Who changes a word and is killed before he wakes those who sleep on it has woken nobody. So nobody sleeps longer
+/// than this without a look.
 inline constexpr std::chrono::milliseconds longest_sleep{50};
 
 /// As os::sleep_on, but returns true after `longest_sleep` too.

@@ -1,4 +1,4 @@
-// Floor 1, os/robust_mutex on Linux: a word with the holder's number, in the list that the kernel reads when a thread ends.
+// Floor 1, os/robust_mutex on Linux: a word with the holder's number, in a list that the kernel reads when a thread ends.
 #pragma once
 
 #include <atomic>
@@ -46,7 +46,8 @@ inline constinit thread_local robust_thread this_robust_thread;
 inline const robust_thread& robust_thread_here() noexcept {
     robust_thread& me = this_robust_thread;
     const std::uint32_t generation = os::detail::generation.load(std::memory_order_relaxed);
-    if (me.id == 0 || me.generation != generation) [[unlikely]] find_robust_thread(me, generation);
+    if (me.id == 0 || me.generation != generation) [[unlikely]]
+        find_robust_thread(me, generation);
     return me;
 }
 
@@ -61,12 +62,12 @@ inline const robust_thread& robust_thread_here() noexcept {
 /// The order of stores, and what becomes of who is killed after each. The kernel looks at `pending` as well as at the
 /// list, and acts only on a word that has the dead thread's number:
 ///
-/// | locking              | killed then                          | unlocking            | killed then                    |
-/// | -------------------- | ------------------------------------ | -------------------- | ------------------------------ |
-/// | pending = this       | nothing; if the word is 0, the kernel wakes another | pending = this | marked                 |
-/// | word = number        | marked                               | taken off the list   | marked                         |
-/// | put on the list      | marked                               | word = 0             | the kernel wakes another, if the word still is 0 |
-/// | pending = none       | marked                               | wake, pending = none | nothing                        |
+/// | step of locking     | killed after it                | step of unlocking    | killed after it                |
+/// | ------------------- | ------------------------------ | -------------------- | ------------------------------ |
+/// | pending = this      | nothing, or another is woken   | pending = this       | marked                         |
+/// | word = number       | marked                         | taken off the list   | marked                         |
+/// | put on the list     | marked                         | word = 0             | another is woken, if still 0   |
+/// | pending = none      | marked                         | wake, pending = none | nothing                        |
 ///
 /// A wake-up that is lost because its sender or its receiver dies while a third one already holds the word again is
 /// made good by sleepers who look by themselves after 50 ms. Then they also look whether the holder lives, for a thread

@@ -288,5 +288,5 @@ TEST_CASE("killed at any step of coming to a barrier, a party leaves nobody wait
         REQUIRE(barrier.n_waiting() == 0);
         REQUIRE_FALSE(barrier.broken());
     }
-    REQUIRE(k >= 10);
+    REQUIRE(k >= 6); // the portable back end has fewer steps
 }

@@ -83,5 +83,5 @@ TEST_CASE("killed at any step of taking and leaving, a process leaves a place th
             places::leave(b);
             REQUIRE(all->used() <= 3);
         });
-    REQUIRE(steps >= 15);
+    REQUIRE(steps >= 8);
 }

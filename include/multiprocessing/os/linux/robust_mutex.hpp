@@ -1,4 +1,4 @@
-// Floor 1, os/robust_mutex on Linux: a word with the holder's number, in a list that the kernel reads when a thread ends.
+// Floor 1, os/robust_mutex on Linux: a word with the holder's number, in a list the kernel reads when a thread ends.
 #pragma once
 
 #include <atomic>

@@ -181,9 +181,10 @@ void kill_around(mp::Queue<item> q, int kills) {
 
 } // namespace
 
-TEST_CASE("8000 producers and consumers of a bounded queue are killed in full traffic", "[deaths][queue][slow]") {
+TEST_CASE("8000 producers and consumers of bounded queues are killed in full traffic", "[deaths][queue][slow]") {
+    const int maxsize = GENERATE(3, 50);
     const auto before = memory::family::here().objects();
-    kill_around(mp::Queue<item>(50), sanitized() ? 300 : 8000);
+    kill_around(mp::Queue<item>(maxsize), sanitized() ? 300 : 4000);
     memory::family::here().bury_the_dead();
     REQUIRE(memory::family::here().objects() == before);
 }

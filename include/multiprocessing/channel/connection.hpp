@@ -192,9 +192,9 @@ bool Connection::wait_until(const channel::patience& how_long, Attempt attempt) 
     using result = channel::ring::result;
     if (attempt(false)) return true;
     const auto soon = os::deadline::after(std::chrono::milliseconds(5));
-    const auto as_result = [&](bool closer) {
-        if (attempt(closer)) return result::done;
-        return in_.peek(false) == result::busy ? result::busy : result::not_now;
+    const auto as_result = [&](bool closer) { // whether all at the other end are dead is asked after this
+        if (attempt(false)) return result::done;
+        return closer && in_.peek(true) == result::busy ? result::busy : result::not_now;
     };
     if (in_.wait_for_message(as_result, std::min(how_long.until(), soon))) return true;
     auto& bell = own_poller();

@@ -520,7 +520,7 @@ bool ring::wait_for_message(Try attempt, const os::deadline& until) {
     if (os::spin_for([&] { return (last = attempt(false)) == result::done; })) return true;
     // Who finishes a message rings. But it may be dead, and who rings for the dead comes late, if at all.
     std::chrono::nanoseconds nap = std::chrono::seconds(1);
-    return state_->items.await(
+    return state_->items.sleep(
         [&] {
             last = attempt(true);
             nap = last == result::busy ? std::chrono::nanoseconds(std::chrono::milliseconds(1)) : std::chrono::seconds(1);

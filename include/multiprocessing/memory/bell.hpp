@@ -21,9 +21,12 @@ namespace multiprocessing::memory {
 /// | ------ | -------------------------------------------------------------------- | --------------------------------- |
 /// | rings  | who rings; sleepers compare it                                        | a sleeper who wakes for nothing   |
 /// | asleep | a sleeper: + 1 before it looks for the last time, - 1 when it is back | one too many, until disturb()     |
+/// | (its rousing bit) | set by who wakes one of them; cleared by any sleeper that is back | no more wake-ups until disturb() or a sleeper looks by itself |
 ///
 /// No wake-up is lost: the sleeper counts itself, then looks; the ringer changes, then reads the count; each with a full
-/// fence in between. A count that the dead left costs a call a ring, and ends with the burial: disturb() begins a new
+/// fence in between. While one sleeper is being roused, which may take long where there are more processes than processors,
+/// nobody else is: the one looks when it is back, after it has cleared the bit, and sees all that was changed before. So who
+/// takes something and leaves more for others who sleep rings too. A count that the dead left costs a call a ring, and ends with the burial: disturb() begins a new
 /// epoch, in which nobody is counted, and wakes all who live, who count themselves again.
 ///
 /// Who dies between its change and its ring, or after it was woken and before it took what it was woken for, leaves a
@@ -42,41 +45,49 @@ public:
     }
     /// With another limit for the naps, which ready() may change.
     template <typename Ready>
-    bool await(Ready ready, const os::deadline& until, const std::chrono::nanoseconds& longest_nap);
-
-    void ring_one() noexcept {
-        if (sleepers_after_fence() != 0) wake(false);
+    bool await(Ready ready, const os::deadline& until, const std::chrono::nanoseconds& longest_nap) {
+        return os::spin_for([&] { return ready(); }) || sleep(ready, until, longest_nap);
     }
+    /// The same for who has spun already.
+    template <typename Ready>
+    bool sleep(Ready ready, const os::deadline& until, const std::chrono::nanoseconds& longest_nap);
+
+    void ring_one() noexcept { rouse(asleep_.fetch_add(0)); } // not a fence and a load: thread sanitizers don't know fences
     void ring_all() noexcept {
-        if (sleepers_after_fence() != 0) wake(true);
+        if (count_of(asleep_.fetch_add(0)) != 0) wake(true);
     }
     /// For who has made the change by a read-modify-write, which is a fence itself.
-    void ring_one_fenced() noexcept {
-        if (anybody_sleeps()) wake(false);
-    }
+    void ring_one_fenced() noexcept { rouse(asleep_.load()); }
 
     /// Somebody died.
     void disturb() noexcept;
 
-    [[nodiscard]] bool anybody_sleeps() const noexcept { return static_cast<std::uint32_t>(asleep_.load()) != 0; }
+    [[nodiscard]] bool anybody_sleeps() const noexcept { return count_of(asleep_.load()) != 0; }
 
 private:
-    // Not a fence and a load: thread sanitizers don't know fences.
-    [[nodiscard]] std::uint32_t sleepers_after_fence() noexcept { return static_cast<std::uint32_t>(asleep_.fetch_add(0)); }
+    static constexpr std::uint64_t rousing = std::uint64_t{1} << 31;
+    static std::uint64_t count_of(std::uint64_t word) noexcept { return word & (rousing - 1); }
+
+    void rouse(std::uint64_t word) noexcept {
+        if (count_of(word) == 0 || (word & rousing) != 0) return;
+        while (!asleep_.compare_exchange_weak(word, word | rousing))
+            if (count_of(word) == 0 || (word & rousing) != 0) return;
+        MULTIPROCESSING_STEP(bell_rousing);
+        wake(false);
+    }
     void withdraw(std::uint64_t epoch) noexcept {
-        std::uint64_t counted = asleep_.load();
-        while (counted >> 32 == epoch && !asleep_.compare_exchange_weak(counted, counted - 1)) {}
+        std::uint64_t word = asleep_.load();
+        while (word >> 32 == epoch && !asleep_.compare_exchange_weak(word, (word & ~rousing) - 1)) {}
         MULTIPROCESSING_STEP(bell_awake);
     }
     void wake(bool everybody) noexcept;
 
     std::atomic<std::uint32_t> rings_{0};
-    std::atomic<std::uint64_t> asleep_{0}; // epoch << 32 | sleepers
+    std::atomic<std::uint64_t> asleep_{0}; // epoch << 32 | rousing | sleepers
 };
 
 template <typename Ready>
-bool bell::await(Ready ready, const os::deadline& until, const std::chrono::nanoseconds& longest_nap) {
-    if (os::spin_for([&] { return ready(); })) return true;
+bool bell::sleep(Ready ready, const os::deadline& until, const std::chrono::nanoseconds& longest_nap) {
     std::chrono::nanoseconds nap = std::chrono::milliseconds(10);
     while (!until.passed()) {
         const std::uint64_t epoch = asleep_.fetch_add(1) >> 32;

@@ -143,11 +143,15 @@ inline bool members::adopt(seat place) noexcept {
 // A reserved slot is judged by the newcomer's pid, or until that is known by the pid of who reserved it: should that pid be in use again, the slot stays taken
 // until that process ends too. Nothing worse can come of it.
 inline bool members::is_dead(const member& who, const decoded& state) const noexcept {
-    if (state.pid == os::pid()) return false;
-    if (state.is == phase::alive) return !os::is_alive(state.pid, who.start.load(std::memory_order_acquire));
-    const std::uint64_t child = who.child.load(std::memory_order_acquire);
-    const auto pid = static_cast<pid_t>(static_cast<std::uint32_t>(child));
-    return os::start_time(state.is == phase::reserved && pid != 0 && child >> 32 == state.generation ? pid : state.pid) == 0;
+    pid_t judged = state.pid;
+    if (state.is == phase::reserved) {
+        const std::uint64_t child = who.child.load(std::memory_order_acquire);
+        const auto pid = static_cast<pid_t>(static_cast<std::uint32_t>(child));
+        if (pid != 0 && child >> 32 == state.generation) judged = pid;
+    }
+    if (judged == os::pid()) return false;
+    if (state.is == phase::alive) return !os::is_alive(judged, who.start.load(std::memory_order_acquire));
+    return os::start_time(judged) == 0;
 }
 
 inline bool members::is_over(seat place, std::uint32_t mask) const noexcept {

@@ -3,6 +3,7 @@
 
 #include <multiprocessing/connection.hpp>
 #include <multiprocessing/context.hpp>
+#include <multiprocessing/dummy.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/futures.hpp>
 #include <multiprocessing/fwd.hpp>

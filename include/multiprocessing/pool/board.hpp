@@ -151,6 +151,8 @@ public:
 
     /// Whether every item was done, or everything that was claimed of a shut job is finished.
     [[nodiscard]] bool complete(unsigned j) const noexcept;
+    /// Items that are done, as far as that can be believed.
+    [[nodiscard]] std::uint64_t items_done(unsigned j) const noexcept { return jobs_[j].done.load() & items_mask; }
     /// What a worker holds of a job; for a dead one that is final.
     [[nodiscard]] std::optional<chunk> held_by(unsigned j, unsigned w) const noexcept;
     /// Whether the worker ever claimed anything of this job.

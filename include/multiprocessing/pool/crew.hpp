@@ -109,6 +109,30 @@ inline std::vector<pid_t> crew::pids() {
     return all;
 }
 
+inline PoolStats crew::stats() {
+    const locked held(lock_);
+    PoolStats all;
+    all.started = workers_started_;
+    const std::uint64_t at = now();
+    for (unsigned w = 0; w < board_.workers(); ++w) {
+        const station& place = board_.station_of(w);
+        PoolStats::Worker each;
+        each.tasks = place.tasks.load(std::memory_order_relaxed);
+        if (!workers_[w].process && each.tasks == 0) continue;
+        each.pid = workers_[w].process ? workers_[w].process.pid() : 0;
+        each.chunks = place.chunks.load(std::memory_order_relaxed);
+        each.working = std::chrono::nanoseconds(place.busy.load(std::memory_order_relaxed));
+        const std::uint64_t begun = place.begun.load(std::memory_order_relaxed);
+        if (begun != 0 && begun < at) each.alive = std::chrono::nanoseconds(at - begun);
+        all.total.tasks += each.tasks;
+        all.total.chunks += each.chunks;
+        all.total.working += each.working;
+        all.total.alive += each.alive;
+        all.workers.push_back(each);
+    }
+    return all;
+}
+
 // --- heirs
 
 inline unsigned crew::summon(unsigned heirs, bool may_be_replaced) {

@@ -10,6 +10,7 @@
 #include <iterator>
 #include <memory> // std::addressof, std::construct_at, std::shared_ptr
 #include <ranges>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -33,7 +34,7 @@ public:
     booking& operator=(const booking&) = delete;
     ~booking() {
         if (stage_ == waited)
-            crew_.release(j_);
+            crew_.give_up(j_);
         else if (stage_ == filling)
             crew_.abandon(j_);
     }
@@ -44,11 +45,16 @@ public:
 
     /// Has it done; throws what an item threw, or why it was lost.
     void run(unsigned party = 0, bool results_in_place = false) {
+        begin(party);
+        end(results_in_place);
+    }
+    /// The two halves of that.
+    void begin(unsigned party = 0) {
         stage_ = waited;
         crew_.start(j_, party);
         if (party != 0) crew_.dismiss(party);
-        crew_.wait(j_, results_in_place).require_good();
     }
+    void end(bool results_in_place = false) { crew_.wait(j_, results_in_place).require_good(); }
     /// Has it done while nobody waits.
     void run_detached(unsigned party, std::shared_ptr<remains> rest) {
         stage_ = detached;
@@ -172,6 +178,7 @@ public:
     }
     static constexpr bool logged = !Plain<R>;
     static constexpr bool in_place = false;
+    static constexpr bool in_pieces = Plain<R>;
 
     [[nodiscard]] std::vector<R> nothing() const { return {}; }
     void prepare(booking& call, std::uint64_t n) {
@@ -291,6 +298,63 @@ auto run_on_standing(crew& all, F& f, Range& range, std::uint64_t n, const manne
     wanted.prepare(call, n);
     call.run(0, wanted.in_place);
     return collect(call, wanted);
+}
+
+/// Whether a call's items and results are private arrays so large that they are better moved in pieces: room that was used
+/// a moment ago takes a copy at the speed of memory, fresh room costs a page fault for every 4 KiB of it, in the caller and
+/// in the worker.
+template <typename Range, typename Wanted>
+[[nodiscard]] bool goes_in_pieces(Range& range, std::uint64_t n, const manner& how) {
+    using T = std::ranges::range_value_t<Range>;
+    if constexpr (Plain<T> && std::ranges::contiguous_range<Range> && requires { requires Wanted::in_pieces; }) {
+        constexpr std::uint64_t large = 16 << 20;
+        return how.chunk == 0 && !how.progress && n * sizeof(T) >= large &&
+               !memory::commons::here().contains(std::to_address(std::ranges::begin(range)), n * sizeof(T));
+    } else {
+        return false;
+    }
+}
+
+/// On workers that stand already, piece by piece: while they work on one, the next is copied to them, and the last copied back.
+template <typename F, typename Range, typename R>
+std::vector<R> run_in_pieces(crew& all, F& f, Range& range, std::uint64_t n, const manner& how, const collected<R>&) {
+    using T = std::ranges::range_value_t<Range>;
+    constexpr std::uint64_t piece = std::max<std::uint64_t>(1, (4 << 20) / std::max(sizeof(T), sizeof(R)));
+    const T* const first = std::to_address(std::ranges::begin(range));
+    struct under_way {
+        under_way(crew& on, std::uint64_t items, const manner& part) : call(on, items, part) {}
+        booking call;
+        collected<R> wanted;
+    };
+    std::vector<R> results;
+    results.reserve(n);
+    std::optional<under_way> ahead[3];
+    const auto begin_piece = [&](std::uint64_t k) {
+        const std::uint64_t at = k * piece;
+        const std::uint64_t items = std::min(piece, n - at);
+        manner part = how;
+        part.before = at;
+        part.of = n;
+        under_way& next = ahead[k % 3].emplace(all, items, part);
+        std::span<const T> from(first + at, items);
+        stage(next.call, from, items);
+        put_callable(next.call.which().callable, f);
+        next.call.which().run = code_number(&collected<R>::template run_chunk<F, standing_items<T>>);
+        next.wanted.prepare(next.call, items);
+        next.call.begin();
+    };
+    const std::uint64_t pieces = (n + piece - 1) / piece;
+    begin_piece(0);
+    if (pieces > 1) begin_piece(1);
+    for (std::uint64_t k = 0; k < pieces; ++k) {
+        if (k + 2 < pieces) begin_piece(k + 2);
+        under_way& done = *ahead[k % 3];
+        done.call.end();
+        const R* output = memory::commons::here().at<const R>(done.call.which().output);
+        results.insert(results.end(), output, output + std::min(piece, n - k * piece));
+        ahead[k % 3].reset();
+    }
+    return results;
 }
 
 /// Calls use(first, code): where heirs find the items of the range, an iterator that they inherit and that is there until use()

@@ -16,6 +16,7 @@
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/os/deadline.hpp>
 #include <multiprocessing/pool/call.hpp>
+#include <multiprocessing/pool/progress.hpp>
 
 namespace multiprocessing {
 
@@ -43,9 +44,10 @@ public:
     using typename imap_source<R>::value_type;
     using pointer = std::shared_ptr<call<R>>;
 
-    imap_window(Range&& range, Begin begin, std::uint64_t ahead, bool ordered)
+    imap_window(Range&& range, Begin begin, std::uint64_t ahead, bool ordered, bool shown = false)
         : range_(std::forward<Range>(range)), begin_(std::move(begin)), at_(std::ranges::begin(range_)), ahead_(ahead),
           ordered_(ordered) {
+        if (shown) shown_.emplace(progress_line::unknown);
         fill();
     }
     ~imap_window() override {
@@ -60,6 +62,8 @@ public:
 
     std::optional<value_type> next(const os::deadline& until) override {
         if (calls_.empty()) {
+            if (shown_) shown_->finish(done_, failed_);
+            shown_.reset();
             if (input_failed_) std::rethrow_exception(std::exchange(input_failed_, nullptr));
             return std::nullopt;
         }
@@ -81,6 +85,9 @@ public:
         const pointer next = std::move(*found);
         calls_.erase(found);
         fill(); // before the caller is busy with this one
+        ++done_;
+        failed_ += next->failed();
+        if (shown_) shown_->show(done_, failed_);
         return next->take();
     }
 
@@ -112,6 +119,9 @@ private:
     std::deque<pointer> calls_;
     std::uint64_t ahead_;
     bool ordered_;
+    std::optional<progress_line> shown_;
+    std::uint64_t done_ = 0;
+    std::uint64_t failed_ = 0;
 };
 
 } // namespace pool

@@ -200,10 +200,11 @@ inline void crew::account_for(unsigned j, unsigned w, const chunk& held, int exi
     const std::uint64_t item = board_.station_of(w).item.load();
     const bool begun = item >= held.begin && item < held.end;
     const std::uint64_t from = first + (begun ? item : held.begin);
-    const std::uint64_t count = board_.job_at(root).count.load();
+    const std::uint64_t count = mine.how.of != 0 ? mine.how.of : board_.job_at(root).count.load();
+    const std::uint64_t told = mine.how.before + from;
     if (was_overtime(w))
         return lose(root, std::make_exception_ptr(TimeoutError(
-                              fmt::format("item {} of {} took longer than {} s: its worker {} (pid {}) was killed", from, count,
+                              fmt::format("item {} of {} took longer than {} s: its worker {} (pid {}) was killed", told, count,
                                           std::chrono::duration<double>(mine.how.timeout).count(), w, pid))));
     if (mine.how.by_chunk) { // the result of a chunk is one: it is there or it isn't
         if (is_logged(board_, j, w, first + held.begin)) return;
@@ -216,9 +217,9 @@ inline void crew::account_for(unsigned j, unsigned w, const chunk& held, int exi
     const unsigned deaths = mine.how.by_chunk ? most_deaths : ++mine.deaths[from];
     if ((innocent || deaths <= mine.how.retries) && deaths < most_deaths) return have_done(root, from, first + held.end);
     if (begun)
-        lose(root, loss(w, fmt::format("on item {} of {}", from, count), from, exitcode, pid));
+        lose(root, loss(w, fmt::format("on item {} of {}", told, count), told, exitcode, pid));
     else
-        lose(root, loss(w, fmt::format("with items {} to {} of {}", from, first + held.end - 1, count), {}, exitcode, pid));
+        lose(root, loss(w, fmt::format("with items {} to {} of {}", told, mine.how.before + first + held.end - 1, count), {}, exitcode, pid));
 }
 
 inline void crew::account_for_tasks(unsigned j, unsigned w, const chunk& held, int exitcode, pid_t pid) {

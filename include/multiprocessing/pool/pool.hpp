@@ -244,6 +244,8 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return crew_->size(); }
     /// Of the workers that stand now. A dead one is replaced while somebody waits for a result, or asks for this.
     [[nodiscard]] std::vector<pid_t> pids() { return own().pids(); }
+    /// What they have done so far.
+    [[nodiscard]] PoolStats stats() { return own().stats(); }
 
 private:
     void end() noexcept;
@@ -282,7 +284,7 @@ namespace pool {
 }
 
 [[nodiscard]] inline manner checked(const MapOptions& options) {
-    return {.chunk = checked_chunksize(options), .retries = checked_retries(options), .timeout = checked_timeout(options)};
+    return {.chunk = checked_chunksize(options), .retries = checked_retries(options), .timeout = checked_timeout(options), .progress = options.progress};
 }
 
 /// What a call requires of its callable and its results, said before anything else can go wrong.
@@ -373,8 +375,12 @@ auto Pool::run(F& f, Range& range, const MapOptions& options, Wanted wanted) {
         if (n == 0) return wanted.nothing();
         if constexpr (pool::KnownToAll<F> && Serializable<T>) {
             const pool::chunk_function code = &Wanted::template run_chunk<F, pool::standing_items<T>>;
-            if (all.is_distant() ? pool::is_in_program(f, code) : pool::workers_have(f, modules_, code))
+            if (all.is_distant() ? pool::is_in_program(f, code) : pool::workers_have(f, modules_, code)) {
+                if constexpr (requires { requires Wanted::in_pieces; } && std::ranges::contiguous_range<Range>)
+                    if (pool::goes_in_pieces<Range, Wanted>(range, n, how))
+                        return pool::run_in_pieces(all, f, range, n, how, wanted);
                 return pool::run_on_standing(all, f, range, n, how, std::move(wanted));
+            }
         }
         if (all.is_distant()) {
             if constexpr (pool::Carriable<F, T>) {
@@ -518,7 +524,7 @@ auto Pool::imap_by(F&& f, Range&& range, const MapOptions& options, bool ordered
     attend_to(how);
     const auto window = [&](auto begin) {
         using Window = pool::imap_window<R, Range, decltype(begin)>;
-        return IMapIterator<R>(std::make_unique<Window>(std::forward<Range>(range), std::move(begin), ahead, ordered));
+        return IMapIterator<R>(std::make_unique<Window>(std::forward<Range>(range), std::move(begin), ahead, ordered, options.progress));
     };
     using call_pointer = std::shared_ptr<pool::call<R>>;
     auto call = std::make_shared<Call>(std::forward<F>(f));

@@ -29,6 +29,7 @@
 #include <multiprocessing/pool/call.hpp>
 #include <multiprocessing/pool/entry.hpp>
 #include <multiprocessing/pool/log.hpp>
+#include <multiprocessing/pool/stats.hpp>
 #include <multiprocessing/pool/worker.hpp>
 #include <multiprocessing/process/running.hpp>
 #include <multiprocessing/process/start_method.hpp>
@@ -67,6 +68,9 @@ struct manner {
     std::uint64_t chunk = 0;                ///< items a chunk; 0: chosen as it runs
     unsigned retries = 0;                   ///< how often an item is tried again whose worker died
     std::chrono::nanoseconds timeout = {};  ///< how long an item may take; 0: any time
+    bool progress = false;                  ///< whoever waits for it shows how far it has come
+    std::uint64_t before = 0;               ///< items of the call that come before this job's first
+    std::uint64_t of = 0;                   ///< items of the call; 0: those of the job
     bool by_chunk = false;                  ///< a chunk has one result, in the log under the number of its first item
 };
 
@@ -159,6 +163,7 @@ public:
     [[nodiscard]] bool is_distant() const noexcept { return terms_.method != StartMethod::fork; }
     [[nodiscard]] std::uint64_t items_a_worker() const noexcept { return terms_.items; }
     [[nodiscard]] std::vector<pid_t> pids();
+    [[nodiscard]] PoolStats stats();
 
     // --- jobs
 
@@ -182,6 +187,8 @@ public:
     [[nodiscard]] log_reader take_log(unsigned j);
     /// The job is over, and its results have been taken.
     void release(unsigned j);
+    /// The same, and if it isn't over, what is left of it is dropped.
+    void give_up(unsigned j);
     /// A slot that was reserved and never started.
     void abandon(unsigned j);
 

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/pool/progress.hpp>
 #include <multiprocessing/pool/roster.hpp>
 #include <multiprocessing/pool/task.hpp>
 
@@ -172,7 +173,14 @@ inline void crew::drop_rest(unsigned j) {
 
 inline outcome crew::wait(unsigned j, bool results_in_place) {
     const auto done = [&] { return settled(j) || terminated_.load(); };
-    if (tickets_[j].how.timeout.count() != 0 || !os::spin_for(done)) wait_until(done);
+    if (tickets_[j].how.progress) {
+        progress_line line(board_.job_at(j).count.load());
+        const auto so_far = [&] { return std::min(board_.items_done(j), board_.job_at(j).count.load()); };
+        while (!wait_until(done, os::deadline::after(progress_line::interval))) line.show(so_far());
+        line.finish(all_complete(j) && board_.job_at(j).error.load() == 0 ? board_.job_at(j).count.load() : so_far(), board_.job_at(j).error.load() != 0);
+    } else if (tickets_[j].how.timeout.count() != 0 || !os::spin_for(done)) {
+        wait_until(done);
+    }
     outcome how;
     {
         const locked held(lock_);
@@ -196,6 +204,14 @@ inline void crew::release(unsigned j) {
     tickets_[j].state.store(slot::draining);
     if (all_complete(j)) free_slot(j);
     if (!waiting_.empty()) look_up();
+}
+
+inline void crew::give_up(unsigned j) {
+    {
+        const locked held(lock_);
+        if (!all_complete(j)) drop_rest(j);
+    }
+    release(j);
 }
 
 inline void crew::abandon(unsigned j) {

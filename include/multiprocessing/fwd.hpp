@@ -62,10 +62,15 @@ template <typename R>
 class IMapIterator;
 
 // futures.hpp
+namespace futures {
 class ProcessPoolExecutor;
-template <typename T>
+template <typename R>
 class Future;
 struct BrokenProcessPool;
+} // namespace futures
+using futures::BrokenProcessPool;
+using futures::Future;
+using futures::ProcessPoolExecutor;
 
 // exceptions.hpp
 struct ProcessError;

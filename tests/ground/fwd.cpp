@@ -39,6 +39,8 @@ TEST_CASE("forward declarations name what is defined", "[ground][fwd]") {
     STATIC_REQUIRE(std::is_class_v<mp::Process>);
     STATIC_REQUIRE(std::is_same_v<mp::Queue<>, mp::Queue<mp::Object>>);
     STATIC_REQUIRE(std::is_copy_constructible_v<mp::Lock>);
+    STATIC_REQUIRE(std::is_same_v<mp::Future<int>, mp::futures::Future<int>>);
+    STATIC_REQUIRE(std::is_base_of_v<mp::ProcessError, mp::BrokenProcessPool>);
     STATIC_REQUIRE(std::is_invocable_v<decltype(&user::about), mp::Context, mp::list, mp::dict>);
     STATIC_REQUIRE(sizeof(mp::ProcessOptions) > 0);
     STATIC_REQUIRE(std::is_class_v<mp::Pool>);

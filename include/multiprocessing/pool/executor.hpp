@@ -347,3 +347,15 @@ private:
 };
 
 } // namespace multiprocessing::futures
+
+// The names of concurrent.futures, for those who write mp:: before every name.
+namespace multiprocessing {
+using futures::ALL_COMPLETED;
+using futures::as_completed;
+using futures::BrokenProcessPool;
+using futures::FIRST_COMPLETED;
+using futures::FIRST_EXCEPTION;
+using futures::Future;
+using futures::ProcessPoolExecutor;
+using futures::wait;
+} // namespace multiprocessing

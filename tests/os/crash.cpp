@@ -18,6 +18,8 @@
 
 namespace os = multiprocessing::os;
 
+#if !MULTIPROCESSING_ADDRESS_SANITIZER() && !MULTIPROCESSING_THREAD_SANITIZER() // they tell crashes themselves
+
 namespace {
 
 volatile int* volatile nowhere = nullptr;
@@ -84,8 +86,6 @@ ended end_of(Body body) {
 }
 
 } // namespace
-
-#if !MULTIPROCESSING_ADDRESS_SANITIZER() && !MULTIPROCESSING_THREAD_SANITIZER() // they tell crashes themselves
 
 TEST_CASE("a crash is told with the calls that led to it, and is one all the same", "[os][crash]") {
     const ended how = end_of([] { caller_of_writers(); });

@@ -185,54 +185,6 @@ inline void crew::free_party(unsigned party) noexcept { parties_[party] = {}; }
 
 // --- waiting
 
-template <typename Done>
-bool crew::wait_until(Done done, const os::deadline& until) {
-    class mine final : public expectation {
-    public:
-        explicit mine(Done& f) noexcept : done_(f) {}
-        bool met() override { return done_(); }
-
-    private:
-        Done& done_;
-    } hoped_for(done);
-    locked held(lock_);
-    if (done()) return true;
-    waiting_.push_back(&hoped_for);
-    struct leaving {
-        crew& all;
-        expectation* who;
-        locked& held;
-        ~leaving() {
-            if (!held.owns_lock()) held.lock();
-            std::erase(all.waiting_, who);
-        }
-    } const at_end{*this, &hoped_for, held};
-    for (;;) {
-        if (done()) return true;
-        if (until.passed()) return false;
-        if (attended_) {
-            const std::uint32_t seen = turns_.load();
-            held.unlock();
-            os::sleep_on(turns_, seen, until);
-            held.lock();
-            continue;
-        }
-        bool sleeps = false;
-        {
-            const attendance turn(*this, held);
-            board_.announce_owner_sleeps();
-            // Between announcing and sleeping one must look again. For the others as well, who count on this thread.
-            sleeps = !any_met();
-            if (sleeps) attend(held, until);
-        }
-        if (!sleeps) { // what another thread waits for is there: it must get at it first
-            held.unlock();
-            os::spin_for([] { return false; });
-            held.lock();
-        }
-    }
-}
-
 inline bool crew::any_met() {
     for (expectation* each : waiting_)
         if (each->met()) return true;

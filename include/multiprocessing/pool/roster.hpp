@@ -20,7 +20,9 @@
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/memory/handle.hpp>
 #include <multiprocessing/os/conditions.hpp>
+#include <multiprocessing/os/cpu.hpp>
 #include <multiprocessing/os/deadline.hpp>
+#include <multiprocessing/os/futex.hpp>
 #include <multiprocessing/os/poll.hpp>
 #include <multiprocessing/os/private_lock.hpp>
 #include <multiprocessing/os/self.hpp>
@@ -421,6 +423,54 @@ inline void stream::clear() noexcept {
     shortest_timeout_ = 0;
     notes_.clear();
     kept_.clear();
+}
+
+template <typename Done>
+bool crew::wait_until(Done done, const os::deadline& until) {
+    class mine final : public expectation {
+    public:
+        explicit mine(Done& f) noexcept : done_(f) {}
+        bool met() override { return done_(); }
+
+    private:
+        Done& done_;
+    } hoped_for(done);
+    locked held(lock_);
+    if (done()) return true;
+    waiting_.push_back(&hoped_for);
+    struct leaving {
+        crew& all;
+        expectation* who;
+        locked& held;
+        ~leaving() {
+            if (!held.owns_lock()) held.lock();
+            std::erase(all.waiting_, who);
+        }
+    } const at_end{*this, &hoped_for, held};
+    for (;;) {
+        if (done()) return true;
+        if (until.passed()) return false;
+        if (attended_) {
+            const std::uint32_t seen = turns_.load();
+            held.unlock();
+            os::sleep_on(turns_, seen, until);
+            held.lock();
+            continue;
+        }
+        bool sleeps = false;
+        {
+            const attendance turn(*this, held);
+            board_.announce_owner_sleeps();
+            // Between announcing and sleeping one must look again. For the others as well, who count on this thread.
+            sleeps = !any_met();
+            if (sleeps) attend(held, until);
+        }
+        if (!sleeps) { // what another thread waits for is there: it must get at it first
+            held.unlock();
+            os::spin_for([] { return false; });
+            held.lock();
+        }
+    }
 }
 
 } // namespace multiprocessing::pool

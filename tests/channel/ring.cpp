@@ -137,6 +137,21 @@ TEST_CASE("an unbounded ring grows, shrinks when it is empty, and gives its memo
     }
 }
 
+TEST_CASE("whoever looked at one life of a room can't take it in its next", "[channel][ring]") {
+    ring r(8, 0);
+    const auto smallest = [&] { return r.state()->rooms[0].phase.load(); };
+    std::vector<std::uint64_t> seen{smallest()};
+    for (int life = 0; life < 3; ++life) {
+        // Full: it goes on in larger rooms, until it is empty.
+        for (std::uint64_t n = 1; n <= 20'000; ++n) REQUIRE(try_send(r, message(n, 8)) == ring::result::done);
+        REQUIRE(drain(r).size() == 20'000);
+        REQUIRE((smallest() & 3) == channel::room::open);
+        seen.push_back(smallest());
+    }
+    std::sort(seen.begin(), seen.end());
+    REQUIRE(std::adjacent_find(seen.begin(), seen.end()) == seen.end());
+}
+
 TEST_CASE("a bounded ring takes as many as it may, exactly", "[channel][ring]") {
     for (const std::uint64_t capacity : {1u, 2u, 3u, 255u, 256u, 1000u}) {
         ring r(8, capacity);

@@ -40,7 +40,8 @@ volatile int zero = 0;
     return digger(depth + 1) + hole[0];
 }
 [[gnu::noinline]] void breaker_of_heaps() {
-    char* volatile block = static_cast<char*>(std::malloc(64));
+    // Zeros: malloc looks for its own marks just before what it is given, and marks left by others would lead it elsewhere.
+    char* volatile block = static_cast<char*>(std::calloc(64, 1));
     block = block + 8;
     std::free(block); // malloc ends the process, out of its own middle
     __asm__ volatile("");

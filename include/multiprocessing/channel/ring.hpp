@@ -18,6 +18,7 @@
 #include <multiprocessing/channel/cell.hpp>
 #include <multiprocessing/channel/parcel.hpp>
 #include <multiprocessing/channel/room.hpp>
+#include <multiprocessing/channel/rooms.hpp>
 #include <multiprocessing/config.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/memory/bell.hpp>
@@ -34,14 +35,12 @@ namespace multiprocessing::channel {
 /// | word        | who writes it                                               | a writer killed in between leaves       |
 /// | ----------- | ----------------------------------------------------------- | --------------------------------------- |
 /// | tail, head  | forward only, by compare-and-swap, by anybody: where the next cell to claim, to take is looked for first | one behind: the next one moves it |
-/// | rooms[]     | the opener of a room (room.hpp)                              | a room whose opener is dead: taken over |
+/// | rooms       | the opener of a room (room.hpp)                              | a room whose opener is dead: taken over |
 /// | swept       | who looks for what the dead left in cells                    | nothing: his own death is swept for     |
 /// | oversized   | senders of what is too long for a cell                       | nothing: it is a guess                  |
 struct ring_state {
     memory::keeping keeping; // first
     std::uint64_t capacity;  // 0: bounded by memory alone
-    std::uint32_t stride[room_table::kinds];
-    std::uint32_t first_cells[room_table::kinds]; // logarithms
     std::atomic<std::uint32_t> oversized;
     std::atomic<std::uint64_t> swept;
     alignas(64) std::atomic<std::uint64_t> tail;
@@ -139,40 +138,19 @@ public:
     void note_oversized(std::size_t n);
     /// The most that a cell of any of its rooms will ever hold.
     [[nodiscard]] std::size_t longest_ever() const noexcept {
-        return state_->stride[room_table::kinds - 1] - sizeof(cell);
+        return state_->rooms.stride[room_table::kinds - 1] - sizeof(cell);
     }
 
     [[nodiscard]] std::uint64_t size();
     [[nodiscard]] std::uint64_t capacity() const noexcept { return state_->capacity; }
 
 private:
-    // tail and head: the room in the lowest bits, the position above.
-    static constexpr unsigned room_bits = 7;
-    struct place {
-        std::uint64_t word = 0;
-        std::byte* cells = nullptr;
-        std::uint64_t stride = 0;
-        std::uint64_t mask = 0;
-        room* where = nullptr;
-
-        [[nodiscard]] std::uint64_t position() const noexcept { return word >> room_bits; }
-        [[nodiscard]] unsigned number() const noexcept { return word & ((1u << room_bits) - 1); }
-        [[nodiscard]] cell& at(std::uint64_t p) const noexcept {
-            return *reinterpret_cast<cell*>(cells + (p & mask) * stride);
-        }
-        [[nodiscard]] std::uint64_t ordinal() const noexcept {
-            return where->base.load(std::memory_order_relaxed) + position();
-        }
-    };
-    static std::uint64_t word_of(unsigned room_number, std::uint64_t position) noexcept {
-        return position << room_bits | room_number;
-    }
     static std::uint64_t plain(cell_state::phase_type is, std::uint64_t position) noexcept {
         return cell_state::plain(is, position & cell_state::position_mask);
     }
 
-    [[nodiscard]] place locate(std::uint64_t word) const;
-    [[noreturn]] static void damaged();
+    [[nodiscard]] rooms all_rooms() const noexcept { return {state_->rooms, state_->head, state_.id()}; }
+    [[nodiscard]] place locate(std::uint64_t word) const { return all_rooms().locate(word); }
     [[nodiscard]] memory::seat me() const { return memory::family::here().self(); }
     [[nodiscard]] bool is_over(const cell_state& s) const noexcept {
         return memory::family::here().is_over(s.owner(), cell_state::generation_mask);
@@ -201,30 +179,14 @@ private:
         if (state_->swept.load(std::memory_order_relaxed) != deaths) sweep();
     }
 
-    enum class claim { mine, wait, no };
     /// Closes the room at its tail, and goes on in another one of these sizes.
-    void open_room(const place& tail, unsigned kind, unsigned from, unsigned end);
-    claim own(unsigned number);
-    void prepare(unsigned number);
-    void mend(unsigned number);
-    [[nodiscard]] bool is_left(unsigned number);
-    [[nodiscard]] bool nobody_in(unsigned number) const;
+    void go_on(const place& tail, unsigned kind, unsigned from, unsigned end);
     void leave_room(const place& head, const cell_state& s);
-    void retire(unsigned number);
     bool shrink(const place& at);
-    [[nodiscard]] place cells_of(unsigned number) const;
-    [[nodiscard]] std::uint64_t bytes_of(unsigned number) const noexcept {
-        return std::uint64_t{state_->stride[room_table::kind_of(number)]}
-               << (state_->first_cells[room_table::kind_of(number)] + room_table::size_of(number));
-    }
 
     memory::handle<ring_state> state_;
     mutable std::atomic<std::uint64_t> head_seen_{0}; // an ordinal that the head has reached
 };
-
-inline void ring::damaged() {
-    throw ProcessError("a queue's shared memory is damaged: some process has written where it mustn't");
-}
 
 inline ring::ring(std::size_t typical, std::uint64_t capacity) {
     const memory::holding made = memory::holding::make(sizeof(ring_state));
@@ -236,61 +198,35 @@ inline ring::ring(std::size_t typical, std::uint64_t capacity) {
         const std::size_t lines = (bytes + sizeof(cell) + 63) / 64;
         return static_cast<std::uint32_t>((lines <= 2 ? lines : lines | 1) * 64);
     };
-    s->stride[0] = stride_for(typical);
-    s->stride[1] = std::max(s->stride[0], stride_for(1024));
+    s->rooms.stride[0] = stride_for(typical);
+    s->rooms.stride[1] = std::max(s->rooms.stride[0], stride_for(1024));
     for (unsigned kind = 0; kind < room_table::kinds; ++kind) {
-        const std::uint64_t cells = std::max<std::uint64_t>(room_table::first_bytes / s->stride[kind], 16);
+        const std::uint64_t cells = std::max<std::uint64_t>(room_table::first_bytes / s->rooms.stride[kind], 16);
         const std::uint64_t enough = capacity == 0 || capacity >= cells ? cells : std::max<std::uint64_t>(capacity + 1, 2);
-        s->first_cells[kind] = static_cast<std::uint32_t>(std::bit_width(enough - 1));
+        s->rooms.first_cells[kind] = static_cast<std::uint32_t>(std::bit_width(enough - 1));
     }
     auto& family = memory::family::here();
     family.keeps_others(state_.id());
     family.has_bells(state_.id(), offsetof(ring_state, items), 2);
-    room& first = s->rooms[0];
-    first.phase.store(room::owned_by(me()));
-    prepare(0);
-    first.serial.store(1);
-    first.base.store(0 - first.start.load());
-    first.phase.store(room::open);
+    const std::uint64_t start = all_rooms().found();
     s->swept.store(memory::commons::here().header().deaths.load());
-    s->tail.store(word_of(0, first.start.load()));
-    s->head.store(s->tail.load());
+    s->tail.store(start);
+    s->head.store(start);
     made.publish();
 }
 
 // ---- Finding cells ----
 
-inline ring::place ring::cells_of(unsigned number) const {
-    if (!room_table::exists(number)) damaged();
-    ring_state& s = *state_;
-    const unsigned kind = room_table::kind_of(number);
-    const unsigned cells = s.first_cells[kind] + room_table::size_of(number);
-    room& r = s.rooms[number];
-    const std::uint64_t offset = r.offset.load(std::memory_order_acquire);
-    memory::commons& all = memory::commons::here();
-    const std::uint64_t stride = s.stride[kind], total = all.map().total;
-    if (offset == 0 || offset % 64 != 0 || stride % 64 != 0 || stride == 0 || cells > 40 || offset > total ||
-        stride > (total - offset) >> cells)
-        damaged();
-    return {0, all.data() + offset, stride, (std::uint64_t{1} << cells) - 1, &r};
-}
-
-inline ring::place ring::locate(std::uint64_t word) const {
-    place found = cells_of(static_cast<unsigned>(word & ((1u << room_bits) - 1)));
-    found.word = word;
-    return found;
-}
-
 inline bool ring::follow(std::atomic<std::uint64_t>& end, const place& seen, const cell_state& s) noexcept {
     std::uint64_t expected = seen.word;
     if (s.is == cell_state::closed) {
         if (!room_table::exists(s.slot)) return false;
-        const std::uint64_t next = word_of(s.slot, state_->rooms[s.slot].start.load(std::memory_order_acquire));
+        const std::uint64_t next = place::encode(s.slot, state_->rooms[s.slot].start.load(std::memory_order_acquire));
         const bool moved = end.compare_exchange_strong(expected, next);
         MULTIPROCESSING_STEP(ring_next_room);
         return moved;
     }
-    const std::uint64_t next = seen.word + (std::uint64_t{1} << (s.batch + room_bits));
+    const std::uint64_t next = seen.word + (std::uint64_t{1} << (s.batch + place::room_bits));
     const bool moved = end.compare_exchange_strong(expected, next);
     MULTIPROCESSING_STEP(ring_end_moved);
     return moved;
@@ -340,13 +276,13 @@ ring::result ring::try_send(unsigned batch, std::size_t longest, Write write) {
             return result::not_now;
         }
         const unsigned kind = room_table::kind_of(tail.number());
-        if (longest > tail.stride - sizeof(cell)) damaged();
+        if (longest > tail.stride - sizeof(cell)) rooms::damaged();
         // One more than it takes: the cell at the tail must be free for the next one to claim, or to be closed.
         bool all_free = n <= tail.mask;
         for (std::uint64_t i = 1; all_free && i <= n; ++i)
             all_free = tail.at(p + i).state.load(std::memory_order_acquire) == plain(cell_state::free, p + i);
         if (!all_free) {
-            if (s.tail.load() == tail.word) open_room(tail, kind, room_table::size_of(tail.number()) + 1, room_table::sizes);
+            if (s.tail.load() == tail.word) go_on(tail, kind, room_table::size_of(tail.number()) + 1, room_table::sizes);
             continue;
         }
         const cell_state mine{cell_state::claimed, batch, 0, 0, p};
@@ -383,16 +319,16 @@ inline cell_header ring::enclose(parcel& what, std::byte* body) noexcept {
 
 inline std::size_t ring::longest() const {
     const std::uint64_t tail = state_->tail.load(std::memory_order_relaxed);
-    const unsigned kind = room_table::kind_of(static_cast<unsigned>(tail & ((1u << room_bits) - 1)));
-    if (kind >= room_table::kinds) damaged();
-    return state_->stride[kind] - sizeof(cell);
+    const unsigned kind = room_table::kind_of(place::number_in(tail));
+    if (kind >= room_table::kinds) rooms::damaged();
+    return state_->rooms.stride[kind] - sizeof(cell);
 }
 
 inline void ring::note_oversized(std::size_t n) {
     if (n > longest_ever() || state_->oversized.fetch_add(1, std::memory_order_relaxed) < 8) return;
     const place tail = locate(state_->tail.load(std::memory_order_acquire));
     if (room_table::kind_of(tail.number()) + 1 < room_table::kinds)
-        open_room(tail, room_table::kinds - 1, 0, room_table::sizes);
+        go_on(tail, room_table::kinds - 1, 0, room_table::sizes);
 }
 
 // ---- Receiving ----
@@ -429,7 +365,7 @@ inline void ring::take_over(const place& at, std::uint64_t position, std::uint64
     MULTIPROCESSING_STEP(ring_taken_over);
     // Nobody looks for these positions any more, before the cells can stand for others.
     place there = at;
-    there.word = word_of(at.number(), position);
+    there.word = place::encode(at.number(), position);
     follow(state_->tail, there, mine);
     follow(state_->head, there, mine);
     const std::uint64_t n = std::uint64_t{1} << s.batch;
@@ -451,7 +387,7 @@ inline ring::result ring::find_first(place& head, std::uint64_t& word, bool look
         switch (seen.is) {
         case cell_state::free:
             if (s.head.load() != head.word) continue;
-            if (look_closer && bytes_of(head.number()) > room_table::keep_bytes && shrink(head)) continue;
+            if (look_closer && s.rooms.bytes_of(head.number()) > room_table::keep_bytes && shrink(head)) continue;
             return result::not_now;
         case cell_state::claimed:
             if (!look_closer || !is_over(seen)) return result::busy;
@@ -506,7 +442,7 @@ ring::result ring::try_receive(Read read, bool look_closer, std::size_t most, Wa
         free_cells(head, p, n);
         if (s.capacity != 0) n == 1 ? s.space.ring_one() : s.space.ring_all();
         const std::uint64_t now = s.head.load(std::memory_order_relaxed);
-        if (((now ^ head.word) & ((1u << room_bits) - 1)) != 0) retire(head.number());
+        if (place::number_in(now) != head.number()) all_rooms().retire(head.number());
         // Of two sleepers woken for two messages one may have found the first not ready, and have slept again.
         else if (s.items.anybody_sleeps() && head.at(p + n).state.load() == plain(cell_state::ready, p + n))
             s.items.ring_one();
@@ -552,11 +488,10 @@ inline void ring::sweep() {
     const auto deaths = memory::commons::here().header().deaths.load(std::memory_order_acquire);
     s.swept.store(deaths); // before: whoever dies from here on is another death
     MULTIPROCESSING_STEP(ring_swept);
+    rooms all = all_rooms();
     for (unsigned number = 0; number < room_table::kinds << room_table::size_bits; ++number) {
-        if (!room_table::exists(number) || s.rooms[number].phase.load() == room::idle ||
-            s.rooms[number].offset.load(std::memory_order_acquire) == 0)
-            continue;
-        place at = cells_of(number);
+        if (!all.has_cells(number)) continue;
+        place at = all.cells_of(number);
         const std::uint64_t start = s.rooms[number].start.load();
         at.word = number;
         for (std::uint64_t i = 0; i <= at.mask; ++i) {
@@ -579,144 +514,27 @@ inline void ring::sweep() {
                 }
             }
         }
+        all.retire(number); // whoever left it may have died before this
     }
 }
 
-// ---- Rooms ----
+// ---- From room to room ----
 
-inline bool ring::is_left(unsigned number) {
-    for (;;) {
-        const std::uint64_t head = state_->head.load();
-        const place at = locate(head);
-        const bool left = state_->rooms[number].serial.load() < at.where->serial.load();
-        if (state_->head.load() == head) return left;
-    }
-}
-
-inline bool ring::nobody_in(unsigned number) const {
-    const place at = cells_of(number);
-    for (std::uint64_t i = 0; i <= at.mask; ++i) {
-        const auto is = cell_state::decode(at.at(i).state.load(std::memory_order_acquire)).is;
-        if (is == cell_state::claimed || is == cell_state::ready || is == cell_state::taken) return false;
-    }
-    return true;
-}
-
-inline ring::claim ring::own(unsigned number) {
-    room& r = state_->rooms[number];
-    std::uint64_t word = r.phase.load();
-    switch (word & 3) {
-    case room::idle: break;
-    case room::opening:
-        if (!memory::family::here().is_over(room::owner_of(word), memory::members::generation_mask)) return claim::wait;
-        if (!is_left(number)) return claim::no; // it had been linked
-        if (r.offset.load() != 0 && !nobody_in(number)) return claim::no;
-        break;
-    default:
-        if (!is_left(number) || !nobody_in(number)) return claim::no;
-    }
-    const bool mine = r.phase.compare_exchange_strong(word, room::owned_by(me()));
-    MULTIPROCESSING_STEP(room_owned);
-    return mine ? claim::mine : claim::wait;
-}
-
-// The next start is behind the closed cell.
-inline void ring::mend(unsigned number) {
-    const place at = cells_of(number);
-    for (std::uint64_t i = 0; i <= at.mask; ++i) {
-        const cell_state seen = cell_state::decode(at.at(i).state.load());
-        if (seen.is != cell_state::closed) continue;
-        // Or before it, if who was at this died after the next step.
-        const std::uint64_t before = at.where->start.load() - 1;
-        const std::uint64_t position = before + ((seen.position - before) & cell_state::position_mask);
-        at.where->start.store(position + 1);
-        MULTIPROCESSING_STEP(room_started);
-        at.at(i).state.store(plain(cell_state::free, position + at.mask + 1));
-        MULTIPROCESSING_STEP(room_mended);
-        return;
-    }
-}
-
-// As its owner. Every step may be done again.
-inline void ring::prepare(unsigned number) {
-    room& r = state_->rooms[number];
-    auto& family = memory::family::here();
-    if (!family.is_kept_by(r.name.load(), state_.id())) {
-        const memory::object_id block = family.make_unheld(bytes_of(number));
-        r.name.store(family.name_of(block));
-        r.start.store(1);
-        // Memory that was used before may hold anything, words of cells too.
-        if (!family.payload_is_zero(block)) std::memset(family.payload(block), 0, bytes_of(number));
-        MULTIPROCESSING_STEP(room_has_name);
-        family.keep(block, state_.id());
-    }
-    if (r.offset.load() == 0) {
-        const auto* const cells = family.payload(static_cast<memory::object_id>(r.name.load()) - 1);
-        r.offset.store(memory::commons::here().offset_of(cells));
-        MULTIPROCESSING_STEP(room_has_place);
-    }
-    mend(number);
-    const place at = cells_of(number);
-    const std::uint64_t start = r.start.load();
-    if (at.at(start).state.load() == plain(cell_state::free, start)) return;
-    for (std::uint64_t i = at.mask + 1; i-- != 0;)
-        at.at(start + i).state.store(plain(cell_state::free, start + i), std::memory_order_relaxed);
-    MULTIPROCESSING_STEP(room_cleared);
-}
-
-inline void ring::open_room(const place& tail, unsigned kind, unsigned from, unsigned end) {
-    ring_state& s = *state_;
-    for (unsigned size = from; size < end; ++size) {
-        const unsigned number = room_table::number(kind, size);
-        room& r = s.rooms[number];
-        switch (own(number)) {
-        case claim::no: continue;
-        case claim::wait: return os::relax();
-        case claim::mine: break;
-        }
-        try {
-            prepare(number);
-        } catch (...) {
-            r.phase.store(room::idle);
-            throw;
-        }
-        const std::uint64_t p = tail.position();
-        r.base.store(tail.ordinal() - r.start.load());
-        r.serial.store(tail.where->serial.load() + 1);
-        MULTIPROCESSING_STEP(room_ready);
-        std::uint64_t expected = plain(cell_state::free, p);
-        const std::uint64_t link = cell_state::link(number, p & cell_state::position_mask);
-        if (!tail.at(p).state.compare_exchange_strong(expected, link)) return r.phase.store(room::idle);
-        MULTIPROCESSING_STEP(room_linked);
-        r.phase.store(room::open);
-        MULTIPROCESSING_STEP(room_open);
-        s.oversized.store(0, std::memory_order_relaxed);
-        follow(s.tail, tail, cell_state::decode(link));
-        return;
-    }
-    if (from == 0 && end < room_table::sizes) return; // no smaller one is free
-    throw std::bad_alloc();
+inline void ring::go_on(const place& tail, unsigned kind, unsigned from, unsigned end) {
+    const std::optional<cell_state> link = all_rooms().open_next(tail, kind, from, end);
+    if (!link) return;
+    state_->oversized.store(0, std::memory_order_relaxed);
+    follow(state_->tail, tail, *link);
 }
 
 inline void ring::leave_room(const place& head, const cell_state& s) {
     follow(state_->tail, head, s); // who closed it may have died before: nobody may look for the end in a room that is left
-    if (follow(state_->head, head, s)) retire(head.number());
-}
-
-inline void ring::retire(unsigned number) {
-    room& r = state_->rooms[number];
-    if ((r.phase.load() & 3) != room::open || own(number) != claim::mine) return;
-    mend(number);
-    if (bytes_of(number) > room_table::keep_bytes)
-        static_cast<void>(os::give_back(cells_of(number).cells, bytes_of(number)));
-    MULTIPROCESSING_STEP(room_given_back);
-    r.phase.store(room::idle);
-    MULTIPROCESSING_STEP(room_idle);
+    if (follow(state_->head, head, s)) all_rooms().retire(head.number());
 }
 
 inline bool ring::shrink(const place& at) {
     if (state_->tail.load() != at.word) return false;
-    open_room(at, room_table::kind_of(at.number()), 0, room_table::size_of(at.number()));
+    go_on(at, room_table::kind_of(at.number()), 0, room_table::size_of(at.number()));
     return state_->tail.load() != at.word;
 }
 

@@ -1,5 +1,9 @@
 #include <multiprocessing/memory/records.hpp>
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 #include "support/catch.hpp"
 #include "support/kill_at_every_step.hpp"
 
@@ -79,6 +83,35 @@ TEST_CASE("members beyond the sixty-fourth hold objects as well", "[memory][reco
         REQUIRE(f.records.is_live(id));
         f.records.let_go(id, place);
     }
+    REQUIRE(f.records.count() == before);
+    for (const auto place : crowd) memory::bury(place);
+}
+
+TEST_CASE("an object that goes to and fro between members of all seats is never taken for nobody's", "[memory][records]") {
+    fixture f;
+    std::vector<memory::seat> crowd;
+    for (int i = 0; i < 200; ++i) crowd.push_back(f.members.reserve({}));
+    const auto before = f.records.count();
+    const auto id = f.records.make(f.a, 10);
+    f.records.publish(id);
+    std::atomic<bool> over{false};
+    std::thread looks([&] {
+        while (!over) f.records.let_go(id, f.b); // it holds nothing, and asks each time whether anybody does
+    });
+    memory::seat at = f.a;
+    bool lives = true;
+    for (int i = 0; i < 300'000 && lives; ++i) {
+        const memory::seat next = i % 2 == 0 ? crowd[static_cast<std::size_t>(i) % crowd.size()] : f.a;
+        if (next.slot == at.slot) continue;
+        f.records.hold(id, next);
+        f.records.let_go(id, at);
+        at = next;
+        lives = f.records.is_live(id);
+    }
+    over = true;
+    looks.join();
+    REQUIRE(lives);
+    f.records.let_go(id, at);
     REQUIRE(f.records.count() == before);
     for (const auto place : crowd) memory::bury(place);
 }

@@ -46,6 +46,7 @@ using object_name = std::uint64_t;
 /// | block            | who is in made_by or unmade_by                            | a block that is freed through it, or is somebody else's |
 /// | size             | who is in made_by                                         | nothing                           |
 /// | traits           | who is in made_by or holds it; 0 again before it is free  | nothing                           |
+/// | moves in traits  | who has set a holder's bit, before it can let go itself   | nothing: it is only compared      |
 /// | holders' bit     | the member, who gives it the object, or its undertaker     | a bit that the ledger knows of    |
 /// | ledger's bit     | the same                                                  | a bit too many                    |
 ///
@@ -123,7 +124,7 @@ private:
         std::atomic<std::uint64_t> state;
         std::atomic<std::uint64_t> block;
         std::atomic<std::uint64_t> size;
-        std::atomic<std::uint64_t> traits; // the number of bells << 8, their offset << 32
+        std::atomic<std::uint64_t> traits; // the number of bells << 8, their offset << 16, moves << 48
     };
     static_assert(sizeof(record) == 32);
 
@@ -152,6 +153,10 @@ private:
         return *all_.at<word>(all_.map().ledger_word(who.slot, index));
     }
     static std::uint64_t bit(std::uint64_t index) noexcept { return std::uint64_t{1} << (index % 64); }
+
+    static constexpr std::uint64_t one_move = std::uint64_t{1} << 48; // the sixteen bits above wrap round into nowhere
+    /// Words that a record's holders' bits fill.
+    [[nodiscard]] unsigned columns() const noexcept { return (members(all_).used() + 63) / 64; }
 
     void note(object_id id, seat who) noexcept;
     void strike(object_id id, seat who) noexcept;
@@ -227,25 +232,32 @@ inline void records::hold(object_id id, seat to) noexcept {
     note(id, to);
     holders(id, to.slot / 64).fetch_or(bit(to.slot));
     MULTIPROCESSING_STEP(record_held);
+    if (columns() == 1) return; // who sees a single word sees every move
+    at(id).traits.fetch_add(one_move);
+    MULTIPROCESSING_STEP(record_moved);
 }
 
 inline bool records::held_by_nobody(object_id id) const noexcept {
-    const unsigned columns = (members(all_).used() + 63) / 64;
-    for (unsigned column = 0; column < columns; ++column)
+    for (unsigned column = 0, end = columns(); column < end; ++column)
         if (holders(id, column).load() != 0) return false;
     return true;
 }
 
-// A share may move from a holder to a pin (a sender sets the pin, then lets go) and from a pin to a holder (a receiver holds,
-// then frees the pin), any number of times, while this looks at one after the other. If no pin was set between the
-// two looks at the version, then whatever pin there is at the look at the holders was there before at the look at the pins.
+// A share may move, any number of times, while this looks at one place after the other:
+//
+// - from a holder to a pin (a sender sets the pin, then lets go) and from a pin to a holder (a receiver holds, then frees the
+//   pin). If no pin was set between the two looks at the version, then whatever pin there is at the look at the holders was
+//   there before at the look at the pins.
+// - from a holder to another one, whose bit stands in a word that was read already. Then moves has changed, before the
+//   first could let go; or the first died just before that, and the second look finds the other's bit.
 inline bool records::nobody_left(object_id id) const noexcept {
     for (;;) {
         const std::uint64_t version = pins_.version();
+        const std::uint64_t traits = at(id).traits.load();
         if (!held_by_nobody(id)) return false;
-        if ((at(id).traits.load() & was_pinned) == 0) return true; // stood there before the first pin
-        if (pins_.target(name_of(id)) || !held_by_nobody(id)) return false;
-        if (pins_.version() == version) return true;
+        if ((traits & was_pinned) != 0 && pins_.target(name_of(id))) return false;
+        if (((traits & was_pinned) != 0 || columns() != 1) && !held_by_nobody(id)) return false;
+        if (at(id).traits.load() == traits && ((traits & was_pinned) == 0 || pins_.version() == version)) return true;
     }
 }
 
@@ -309,12 +321,12 @@ inline void records::add_traits(object_id id, std::uint64_t traits) noexcept {
 }
 
 inline void records::has_bells(object_id id, std::uint64_t offset, unsigned n) noexcept {
-    add_traits(id, std::uint64_t{n & 0xff} << 8 | offset << 32);
+    add_traits(id, std::uint64_t{n & 0xff} << 8 | (offset & 0xffff'ffff) << 16);
 }
 
 inline void records::disturb(object_id id) noexcept {
     const std::uint64_t traits = at(id).traits.load();
-    const std::uint64_t n = traits >> 8 & 0xff, offset = traits >> 32;
+    const std::uint64_t n = traits >> 8 & 0xff, offset = traits >> 16 & 0xffff'ffff;
     if (n == 0 || !is_live(id)) return;
     auto* const begin = static_cast<std::byte*>(payload(id));
     if (begin == nullptr || offset % alignof(bell) != 0 || offset + n * sizeof(bell) > size_of(id)) return;

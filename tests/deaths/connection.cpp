@@ -53,8 +53,10 @@ std::uint64_t objects() { return memory::family::here().objects(); }
 TEST_CASE("the other end is killed: what it had sent is received, then EOFError; sending is BrokenPipeError", "[deaths][connection]") {
     const auto before = objects();
     for (const useconds_t rest : {0u, 20'000u}) {
-        auto [here, there] = mp::Pipe();
-        const auto other = player::start([&here, &there, rest] {
+        auto ends = mp::Pipe();
+        auto& here = ends.first;
+        auto& there = ends.second;
+        const auto other = player::start([&] {
             here.close();
             there.send(std::string("last words"));
             ::usleep(rest);
@@ -71,12 +73,14 @@ TEST_CASE("the other end is killed: what it had sent is received, then EOFError;
 }
 
 TEST_CASE("an end lives as long as one of those who hold it", "[deaths][connection]") {
-    auto [here, there] = mp::Pipe();
-    const auto first = player::start([&here, &there] {
+    auto ends = mp::Pipe();
+    auto& here = ends.first;
+    auto& there = ends.second;
+    const auto first = player::start([&] {
         here.close();
         ::pause();
     });
-    const auto second = player::start([&here, &there] {
+    const auto second = player::start([&] {
         here.close();
         static_cast<void>(there.recv<int>());
         there.send(1);
@@ -94,8 +98,10 @@ TEST_CASE("an end lives as long as one of those who hold it", "[deaths][connecti
 }
 
 TEST_CASE("who waits for room learns that nobody will make any", "[deaths][connection]") {
-    auto [here, there] = mp::Pipe();
-    const auto other = player::start([&here, &there] {
+    auto ends = mp::Pipe();
+    auto& here = ends.first;
+    auto& there = ends.second;
+    const auto other = player::start([&] {
         here.close();
         ::usleep(20'000);
         ::raise(SIGKILL);
@@ -110,8 +116,10 @@ TEST_CASE("who waits for room learns that nobody will make any", "[deaths][conne
 
 TEST_CASE("fileno becomes readable when the other end is killed", "[deaths][connection]") {
     if (MULTIPROCESSING_PORTABLE()) return;
-    auto [here, there] = mp::Pipe();
-    const auto other = player::start([&here, &there] {
+    auto ends = mp::Pipe();
+    auto& here = ends.first;
+    auto& there = ends.second;
+    const auto other = player::start([&] {
         here.close();
         ::pause();
     });
@@ -128,7 +136,9 @@ TEST_CASE("fileno becomes readable when the other end is killed", "[deaths][conn
 TEST_CASE("killed at any step of a conversation, one end leaves the other with the message or the end", "[deaths][connection]") {
     const auto before = objects();
     for (unsigned k = 1;; ++k) {
-        auto [here, there] = mp::Pipe();
+        auto ends = mp::Pipe();
+        auto& here = ends.first;
+        auto& there = ends.second;
         memory::birth birth;
         const pid_t child = ::fork();
         if (child == 0) {
@@ -180,9 +190,13 @@ TEST_CASE("killed at any step of a conversation, one end leaves the other with t
 TEST_CASE("a connection on its way in a message is open", "[deaths][connection]") {
     const auto before = objects();
     {
-        auto [a, b] = mp::Pipe();
-        auto [here, there] = mp::Pipe();
-        const auto other = player::start([&a, &b, &here, &there] {
+        auto others = mp::Pipe();
+        auto& a = others.first;
+        auto& b = others.second;
+        auto ends = mp::Pipe();
+        auto& here = ends.first;
+        auto& there = ends.second;
+        const auto other = player::start([&] {
             b.send(there);
             ::raise(SIGKILL);
         });

@@ -1,7 +1,9 @@
 #include <multiprocessing/pool/progress.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <unistd.h>
@@ -18,7 +20,7 @@ namespace {
 
 std::string contents(std::FILE* file) {
     std::rewind(file);
-    std::string text(10'000, '\0');
+    std::string text(1'000'000, '\0');
     text.resize(std::fread(text.data(), 1, text.size(), file));
     return text;
 }
@@ -73,6 +75,42 @@ TEST_CASE("a pool knows what its workers have done", "[pool][stats]") {
     REQUIRE(all.started == 2);
     const auto pids = pool.pids();
     REQUIRE(all.workers[0].pid == pids[0]);
+    REQUIRE(all.total.starting.count() > 0);
+    REQUIRE(all.total.result_bytes == 0); // numbers go to their places as they are
+    pool.map([](int x) { return std::string(static_cast<std::size_t>(x), 'x'); }, testing::count_up(0, 100));
+    REQUIRE(pool.stats().total.result_bytes >= 99 * 100 / 2);
+}
+
+TEST_CASE("a trace has a row for each worker, and tells of every item once", "[pool][trace]") {
+    for (const mp::StartMethod method : {mp::StartMethod::fork, mp::StartMethod::spawn}) {
+        mp::Pool pool({.processes = 2, .start_method = method, .trace = true});
+        pool.map(+[](int x) { return x; }, testing::count_up(0, 1000));
+        const std::string path = fmt::format("/tmp/multiprocessing-trace-{}.json", ::getpid());
+        pool.write_trace(path);
+        std::FILE* const file = std::fopen(path.c_str(), "r");
+        REQUIRE(file != nullptr);
+        const std::string text = contents(file);
+        std::fclose(file);
+        ::unlink(path.c_str());
+        std::size_t items = 0;
+        for (std::size_t at = 0; (at = text.find("\"items\":", at)) != std::string::npos; ++at)
+            items += std::stoul(text.substr(at + 8));
+        REQUIRE(items == 1000);
+        REQUIRE_THAT(text, testing::contains("\"thread_name\""));
+        REQUIRE(std::count(text.begin(), text.end(), '{') == std::count(text.begin(), text.end(), '}'));
+        REQUIRE_THROWS_AS(pool.write_trace("/nowhere/at/all.json"), std::system_error);
+    }
+    mp::Pool without(1);
+    REQUIRE_THROWS_AS(without.write_trace("/tmp/never.json"), mp::ValueError);
+}
+
+TEST_CASE("a track keeps the latest stretches", "[pool][trace]") {
+    auto tracks = mp::memory::handle<mp::pool::track[]>::create(1);
+    for (std::uint64_t n = 0; n < mp::pool::track::room + 10; ++n) tracks[0].add({n, n + 1, 1, n, 1, 1});
+    const auto all = tracks[0].read();
+    REQUIRE(all.size() == mp::pool::track::room - 1);
+    REQUIRE(all.front().first == 11);
+    REQUIRE(all.back().first == mp::pool::track::room + 9);
 }
 
 TEST_CASE("large private arrays go in pieces, and a failure names the item", "[pool][pieces]") {

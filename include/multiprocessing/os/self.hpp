@@ -19,6 +19,7 @@
 #include <pthread.h>   // pthread_atfork
 #include <sys/stat.h>  // stat
 #include <sys/types.h> // pid_t
+#include <sys/resource.h> // getrusage
 #include <unistd.h>    // getpid, read, readlink
 
 #include <multiprocessing/os/cpu.hpp>
@@ -43,6 +44,9 @@ inline pid_t kernel_parent() noexcept { return ::getppid(); }
 
 /// Threads of this process, those of a sanitizer included.
 inline std::size_t thread_count() noexcept;
+
+/// The most that this process has had in memory at a time, in bytes.
+inline std::uint64_t peak_memory() noexcept;
 
 /// When that process started, in clock ticks since the machine did; with its pid this names a process for ever. 0 when
 /// there is none, or when it has ended and only waits to be reaped.
@@ -156,6 +160,11 @@ inline std::string read_executable_path() {
 inline pid_t pid() noexcept {
     if (!detail::forks_are_noted) return ::getpid(); // too early, before this file's variables were initialised
     return detail::cached_pid.load(std::memory_order_relaxed);
+}
+
+inline std::uint64_t peak_memory() noexcept {
+    rusage used{};
+    return ::getrusage(RUSAGE_SELF, &used) == 0 ? static_cast<std::uint64_t>(used.ru_maxrss) * 1024 : 0; // Linux counts in KiB
 }
 
 inline const std::string& executable() {

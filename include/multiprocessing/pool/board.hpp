@@ -93,9 +93,11 @@ struct station {
     // What it did, for stats(); written by itself alone.
     alignas(64) std::atomic<std::uint64_t> tasks;
     std::atomic<std::uint64_t> chunks;
-    std::atomic<std::uint64_t> busy;  ///< nanoseconds
-    std::atomic<std::uint64_t> begun; ///< when it began, nanoseconds on the monotonic clock
-    std::atomic<std::uint64_t> bytes; ///< packed results
+    std::atomic<std::uint64_t> busy;   ///< nanoseconds
+    std::atomic<std::uint64_t> begun;  ///< when it began, nanoseconds on the monotonic clock
+    std::atomic<std::uint64_t> bytes;  ///< packed results
+    std::atomic<std::uint64_t> memory; ///< the most it has had in memory, bytes
+    std::atomic<std::uint64_t> called; ///< when its start began; by the owner
 };
 
 /// In station::item: none of the chunk has been begun.

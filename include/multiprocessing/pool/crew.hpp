@@ -35,6 +35,7 @@ inline constexpr unsigned largest_crew = max_workers - 16;
 inline crew::crew(terms given)
     : terms_(std::move(given)), board_(terms_.workers + guests_beside(terms_.workers)), workers_(board_.workers()) {
     watch_.add(bell_.fd(), bell_key);
+    if (terms_.trace) tracks_ = memory::handle<track[]>::create(board_.workers());
     try {
         for (unsigned w = 0; w < terms_.workers; ++w) start_worker(w, 0);
     } catch (...) { // some may run already
@@ -57,13 +58,14 @@ inline crew::~crew() {
 // --- workers
 
 inline void crew::start_worker(unsigned w, unsigned party) {
-    const duty given{board_, w, party, party == 0 ? terms_.items : 0, memory::family::here().self()};
+    const duty given{board_, w, party, party == 0 ? terms_.items : 0, memory::family::here().self(), tracks_};
     process::launch how;
     how.name = fmt::format("{}-{}", terms_.name, ++workers_started_);
     how.daemon = true;
     how.ignore_interrupts = true;
     how.conditions = terms_.conditions;
     board_.clear_station(w);
+    board_.station_of(w).called.store(now(), std::memory_order_relaxed);
     employee& post = workers_[w];
     post = {};
     if (is_distant())
@@ -124,6 +126,13 @@ inline PoolStats crew::stats() {
         each.working = std::chrono::nanoseconds(place.busy.load(std::memory_order_relaxed));
         const std::uint64_t begun = place.begun.load(std::memory_order_relaxed);
         if (begun != 0 && begun < at) each.alive = std::chrono::nanoseconds(at - begun);
+        const std::uint64_t called = place.called.load(std::memory_order_relaxed);
+        if (called != 0 && called < begun) each.starting = std::chrono::nanoseconds(begun - called);
+        each.result_bytes = place.bytes.load(std::memory_order_relaxed);
+        each.peak_memory = place.memory.load(std::memory_order_relaxed);
+        all.total.starting += each.starting;
+        all.total.result_bytes += each.result_bytes;
+        all.total.peak_memory = std::max(all.total.peak_memory, each.peak_memory);
         all.total.tasks += each.tasks;
         all.total.chunks += each.chunks;
         all.total.working += each.working;
@@ -131,6 +140,11 @@ inline PoolStats crew::stats() {
         all.workers.push_back(each);
     }
     return all;
+}
+
+inline void crew::write_trace(const std::string& path) {
+    if (!tracks_) throw ValueError("there is no trace: make the pool with {.trace = true}");
+    pool::write_trace(path, tracks_);
 }
 
 // --- heirs

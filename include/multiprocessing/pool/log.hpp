@@ -183,6 +183,8 @@ bool log_writer::append(unsigned j, const chunk& under, std::uint64_t item, Writ
         MULTIPROCESSING_STEP(log_record_written);
         end_->used.store(used + log_record::length(size), std::memory_order_release);
         MULTIPROCESSING_STEP(log_record_counted);
+        auto& sent = all_.station_of(worker_).bytes;
+        sent.store(sent.load(std::memory_order_relaxed) + size, std::memory_order_relaxed);
         return true;
     }
 }

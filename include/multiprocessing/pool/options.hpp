@@ -59,7 +59,7 @@ private:
 struct PoolOptions {
     /// How many workers. Not given: process_cpu_count(). Below 1: ValueError.
     std::optional<pool::whole_number> processes = {};
-    /// None: the default. Fork is the only one today; another is refused.
+    /// How workers are started. None: what get_start_method() says.
     std::optional<StartMethod> start_method = {};
     /// The processors that the workers may run on; empty: those of this process.
     std::vector<int> affinity = {};
@@ -74,6 +74,8 @@ struct PoolOptions {
     std::map<std::string, std::string> env = {};
     /// The directory they work in; empty: that of this process.
     std::string cwd = {};
+    /// Keeps what each worker did when, for write_trace(): the last 4095 chunks of each, 200 KiB a worker, some nanoseconds a chunk.
+    bool trace = false;
 };
 
 /// How one call on a pool is carried out. `mp::MapOptions{.chunksize = 100}`, or just the number.

@@ -246,6 +246,15 @@ public:
     [[nodiscard]] std::vector<pid_t> pids() { return own().pids(); }
     /// What they have done so far.
     [[nodiscard]] PoolStats stats() { return own().stats(); }
+    /// Which worker did what when, as a file that Perfetto (ui.perfetto.dev) and chrome://tracing show, one row a worker. Of a pool
+    /// that was made with `.trace = true`; of another: ValueError.
+    ///
+    ///     mp::Pool pool({.processes = 4, .trace = true});
+    ///     pool.map(render, frames);
+    ///     pool.write_trace("run.json");
+    ///
+    /// - Errors: std::system_error when the file can't be written.
+    void write_trace(const std::string& path) { own().write_trace(path); }
 
 private:
     void end() noexcept;
@@ -314,6 +323,7 @@ Pool::Pool(PoolOptions options, pool::broken_by_death how, F&& initializer, Args
     terms.conditions.env = std::move(options.env);
     terms.conditions.cwd = std::move(options.cwd);
     terms.items = pool::checked_items(options);
+    terms.trace = options.trace;
     terms.broken_by = std::move(how.with);
     if constexpr (std::is_same_v<std::decay_t<F>, std::function<void()>> && sizeof...(Args) == 0) {
         terms.initializer = std::forward<F>(initializer);

@@ -32,6 +32,7 @@
 #include <multiprocessing/pool/entry.hpp>
 #include <multiprocessing/pool/log.hpp>
 #include <multiprocessing/pool/stats.hpp>
+#include <multiprocessing/pool/trace.hpp>
 #include <multiprocessing/pool/worker.hpp>
 #include <multiprocessing/process/running.hpp>
 #include <multiprocessing/process/start_method.hpp>
@@ -151,6 +152,7 @@ public:
         std::function<void()> initializer = {}; ///< what each does first; if it throws, the crew is of no use
         serial::message packed_initializer = {}; ///< the same, for workers that aren't forked from here
         std::uint64_t items = 0;                ///< a worker is replaced after so many; 0: never
+        bool trace = false;                     ///< write_trace() will be asked for
         std::function<std::exception_ptr(const std::string&)> broken_by = {}; ///< a death ends it all, with this
     };
 
@@ -166,6 +168,7 @@ public:
     [[nodiscard]] std::uint64_t items_a_worker() const noexcept { return terms_.items; }
     [[nodiscard]] std::vector<pid_t> pids();
     [[nodiscard]] PoolStats stats();
+    void write_trace(const std::string& path);
 
     // --- jobs
 
@@ -383,6 +386,7 @@ private:
     const terms terms_;
     const pid_t owner_ = os::pid();
     board board_;
+    memory::handle<track[]> tracks_; ///< none, unless terms_.trace
     os::doorbell bell_;
     os::poll_set watch_;
 

@@ -9,6 +9,7 @@
 #include <multiprocessing/memory/handle.hpp>
 #include <multiprocessing/os/poll.hpp>
 #include <multiprocessing/pool/board.hpp>
+#include <multiprocessing/pool/trace.hpp>
 #include <multiprocessing/pool/worker.hpp>
 #include <multiprocessing/process/bootstrap.hpp>
 #include <multiprocessing/process/forkserver.hpp>
@@ -33,12 +34,13 @@ struct travelling_duty {
     std::uint32_t owner_generation = 0;
     std::vector<std::byte> initializer; ///< a packed call; empty: there is none
     std::vector<memory::handle<std::byte[]>> initializer_shares;
+    memory::handle<track[]> tracks;
 };
 
 /// What such a worker runs.
 inline void work_as_told(travelling_duty told) {
     const duty given{board(std::move(told.board), told.stations), told.w, told.party, told.items,
-                     memory::seat{told.owner_slot, told.owner_generation}};
+                     memory::seat{told.owner_slot, told.owner_generation}, std::move(told.tracks)};
     os::doorbell bell(std::move(process::handed_descriptors()));
     const int code = begin_work(given, bell, [&] {
         if (told.initializer.empty()) return;
@@ -58,7 +60,8 @@ inline process::running start_by(StartMethod method, process::launch how, const 
                          .owner_slot = given.owner.slot,
                          .owner_generation = given.owner.generation,
                          .initializer = initializer.bytes,
-                         .initializer_shares = {}};
+                         .initializer_shares = {},
+                         .tracks = given.tracks};
     for (const memory::holding& share : initializer.shares) told.initializer_shares.emplace_back(share);
     const serial::message call = serial::pack_call(&work_as_told, told);
     return method == StartMethod::spawn ? process::start_by_spawn(std::move(how), call, bell.descriptors())

@@ -22,6 +22,9 @@ struct PoolStats {
         std::uint64_t chunks = 0;            ///< claims
         std::chrono::nanoseconds working{};  ///< from a claim to the next one, or to its end
         std::chrono::nanoseconds alive{};    ///< since the present one began
+        std::chrono::nanoseconds starting{}; ///< the present one's start, its initializer included
+        std::uint64_t result_bytes = 0;      ///< of results that had to be packed
+        std::uint64_t peak_memory = 0;       ///< the most it had in memory, bytes; in total: the most of one. Seen when it is idle.
 
         [[nodiscard]] std::chrono::nanoseconds waiting() const noexcept { return alive > working ? alive - working : alive.zero(); }
         /// Its share of the time, 0 to 1.

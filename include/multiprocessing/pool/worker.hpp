@@ -8,14 +8,17 @@
 #include <cstdint>
 #include <utility> // std::exchange
 
+#include <multiprocessing/memory/handle.hpp>
 #include <multiprocessing/memory/members.hpp>
 #include <multiprocessing/os/crash.hpp>
 #include <multiprocessing/os/poll.hpp>
+#include <multiprocessing/os/self.hpp>
 #include <multiprocessing/os/throw_site.hpp>
 #include <multiprocessing/pool/board.hpp>
 #include <multiprocessing/pool/callable.hpp>
 #include <multiprocessing/pool/log.hpp>
 #include <multiprocessing/pool/task.hpp>
+#include <multiprocessing/pool/trace.hpp>
 
 namespace multiprocessing::pool {
 
@@ -26,6 +29,7 @@ struct duty {
     unsigned party = 0;      ///< whose jobs it looks at
     std::uint64_t items = 0; ///< it may do so many, then it is replaced; 0: any number
     memory::seat owner;
+    memory::handle<track[]> tracks = {}; ///< one a station, or none
 };
 
 namespace detail {
@@ -44,8 +48,11 @@ inline std::uint64_t work_on(const duty& mine, unsigned j, log_writer& log, os::
     reinterpret_cast<chunk_function>(code_address(which.run))(at);
     const std::uint64_t end = now();
     const std::uint64_t spent = end - clock;
-    clock = end;
     const std::uint64_t items = work->end - work->begin;
+    if (mine.tracks)
+        mine.tracks[mine.w].add({clock, end, board::generation_of(*work) * max_jobs + j, work->begin, items,
+                                 static_cast<std::uint64_t>(os::pid())});
+    clock = end;
     const float each = std::max(static_cast<float>(spent) / static_cast<float>(items), 0.01F);
     const float before = which.cost.load(std::memory_order_relaxed);
     which.cost.store(before > 0 ? (before + each) / 2 : each, std::memory_order_relaxed);
@@ -71,6 +78,7 @@ inline int work(const duty& mine, os::doorbell& bell) {
     std::uint64_t items = 0;
     std::uint64_t clock = now(); // the end of the last chunk, or of the last wait
     bool woken = true;
+    std::uint64_t looked = ~std::uint64_t{0}; // how much it had done when it last looked at its memory
     for (;;) {
         const std::uint32_t seen = all.news(); // before looking: what is opened afterwards changes it
         bool worked = false;
@@ -92,6 +100,8 @@ inline int work(const duty& mine, os::doorbell& bell) {
         }
         if (worked) continue;
         if (all.dismissed(mine.party)) return 0;
+        if (const std::uint64_t tasks = here.tasks.load(std::memory_order_relaxed); std::exchange(looked, tasks) != tasks)
+            here.memory.store(os::peak_memory(), std::memory_order_relaxed);
         // Who was woken and found nothing has taken another's place: that one is woken now, if there is work that this one
         // doesn't see, for it is of another party.
         if (std::exchange(woken, all.await_news(mine.w, seen)) && mine.party != 0) all.wake_workers();

@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include <multiprocessing/pool.hpp>
+#include <multiprocessing/process.hpp>
 
+#include "process/story.hpp"
 #include "support/catch.hpp"
 #include "support/count_up.hpp"
 #include "support/census.hpp"
@@ -132,4 +134,34 @@ TEST_CASE("a worker that exhausts what memory it may have throws, and lives", "[
                       std::bad_alloc);
     REQUIRE(pool.apply(square, 3) == 9);
     REQUIRE(pool.pids() == pids);
+}
+
+TEST_CASE("Ctrl-C ends a program that computes in a pool, and leaves no process", "[deaths][pool]") {
+    testing::let_signals_kill();
+    for (const bool handled : {false, true}) {
+        testing::story alive;
+        mp::Process program([&] {
+            ::setpgid(0, 0); // a terminal sends the signal to the whole group
+            static volatile std::sig_atomic_t interrupted = 0;
+            std::signal(SIGINT, SIG_DFL);
+            if (handled) std::signal(SIGINT, [](int) { interrupted = 1; });
+            mp::Pool pool(2);
+            auto result = pool.map_async(
+                [&](int) {
+                    alive.tell("!");
+                    for (;;) ::pause(); // not ended by the signal: workers ignore it
+                },
+                std::vector<int>{1, 2}, 1);
+            while (interrupted == 0) static_cast<void>(result.wait(std::chrono::milliseconds(10)));
+            pool.terminate(); // as the program likes: Python's would throw KeyboardInterrupt here
+            pool.join();
+            mp::exit(3);
+        });
+        program.start();
+        REQUIRE(alive.hear(2) == "!!");
+        ::kill(-*program.pid(), SIGINT);
+        REQUIRE(alive.hear_all().empty());
+        program.join();
+        REQUIRE(program.exitcode() == (handled ? 3 : -SIGINT));
+    }
 }

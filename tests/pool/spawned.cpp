@@ -1,6 +1,7 @@
 #include <multiprocessing/pool/spawned.hpp>
 
 #include <atomic>
+#include <cmath>
 #include <csignal>
 #include <cstdlib>
 #include <map>
@@ -120,6 +121,22 @@ TEST_CASE("what can't travel to spawned workers is refused, and the pool goes on
     CHECK_THROWS_AS(pool.apply([&k] { return k; }), mp::NotPortableError);
     CHECK_THROWS_AS(pool.map([](const int* p) { return *p; }, std::vector<const int*>{&k}), mp::NotPortableError);
     CHECK(pool.map(square, {2}) == std::vector{4});
+}
+
+TEST_CASE("spawned workers run functions of shared libraries", "[pool][spawned]") {
+    const auto method = each_method();
+    INFO(to_string(method));
+    mp::Pool pool({.processes = 2, .start_method = method});
+    int (*const of_libc)(int) = &::abs;
+    CHECK(pool.map(of_libc, {-1, 2, -3}) == std::vector{1, 2, 3});
+    CHECK(pool.apply(of_libc, -4) == 4);
+    CHECK(pool.apply_async(of_libc, -5).get() == 5);
+    CHECK(pool.map_async(of_libc, std::vector{-6, 7}).get() == std::vector{6, 7});
+    double (*const power)(double, double) = &::pow;
+    CHECK(pool.starmap(power, std::vector<std::tuple<double, double>>{{2, 3}, {3, 2}}) == std::vector<double>{8, 9});
+    std::vector<int> all;
+    for (const int x : pool.imap(of_libc, std::vector{-8, -9})) all.push_back(x);
+    CHECK(all == std::vector{8, 9});
 }
 
 TEST_CASE("a spawned worker that dies is named and replaced, and what a task throws arrives", "[pool][spawned]") {

@@ -394,6 +394,7 @@ auto Pool::run(F& f, Range& range, const MapOptions& options, Wanted wanted) {
         }
         if (all.is_distant()) {
             if constexpr (pool::Carriable<F, T>) {
+                if (!pool::can_be_called_there<F, T>()) pool::refuse_to_carry<F, T>();
                 auto items = pool::with_each(f, range, n);
                 pool::call_carried call;
                 return pool::run_on_standing(all, call, items, n, how, std::move(wanted));
@@ -429,6 +430,7 @@ std::shared_ptr<pool::call<T>> Pool::detach(F& f, Range& range, const MapOptions
         }
         if (crew_->is_distant()) {
             if constexpr (pool::Carriable<F, Item>) {
+                if (!pool::can_be_called_there<F, Item>()) pool::refuse_to_carry<F, Item>();
                 auto items = pool::with_each(f, range, n);
                 pool::call_carried call;
                 return pool::detach_on_standing<T>(crew_, call, items, n, how, std::move(wanted));
@@ -453,8 +455,9 @@ auto Pool::submit(const MapOptions& options, Call&& call, Item&& item) {
     }
     if (crew_->is_distant()) {
         if constexpr (pool::Carriable<F, T>) {
+            if (!pool::can_be_called_there<F, T>()) pool::refuse_to_carry<F, T>();
             const pool::call_carried with;
-            const pool::carried<F, T> both{call, std::forward<Item>(item)};
+            const pool::carried<pool::packable_form<F>, T> both{pool::packable(call), std::forward<Item>(item)};
             return pool::submit(crew_, crew_->standing_line(), with, both, how);
         } else {
             pool::refuse_to_carry<F, T>();
@@ -547,9 +550,11 @@ auto Pool::imap_by(F&& f, Range&& range, const MapOptions& options, bool ordered
         }
         if (!standing && all.is_distant()) {
             if constexpr (pool::Carriable<Call, T>) {
-                begin = [on = crew_, call, how](Reference item) -> call_pointer {
-                    const pool::carried<Call, T> both{*call, T(std::forward<Reference>(item))};
-                    return pool::submit<pool::call_carried, pool::carried<Call, T>>(on, on->standing_line(), pool::call_carried(), both, how);
+                if (!pool::can_be_called_there<Call, T>()) pool::refuse_to_carry<Call, T>();
+                using Both = pool::carried<pool::packable_form<Call>, T>;
+                begin = [on = crew_, packed = pool::packable(*call), how](Reference item) -> call_pointer {
+                    const Both both{packed, T(std::forward<Reference>(item))};
+                    return pool::submit<pool::call_carried, Both>(on, on->standing_line(), pool::call_carried(), both, how);
                 };
             } else {
                 pool::refuse_to_carry<Call, T>();

@@ -20,6 +20,7 @@
 #include <multiprocessing/process/start_method.hpp>
 #include <multiprocessing/serial/archive.hpp>
 #include <multiprocessing/serial/callable.hpp>
+#include <multiprocessing/serial/place.hpp>
 
 namespace multiprocessing::pool {
 
@@ -41,6 +42,7 @@ struct travelling_duty {
 inline void work_as_told(travelling_duty told) {
     const duty given{board(std::move(told.board), told.stations), told.w, told.party, told.items,
                      memory::seat{told.owner_slot, told.owner_generation}, std::move(told.tracks)};
+    const serial::may_load libraries; // that its owner's functions are in
     os::doorbell bell(std::move(process::handed_descriptors()));
     const int code = begin_work(given, bell, [&] {
         if (told.initializer.empty()) return;

@@ -22,6 +22,14 @@ public:
         requires(sizeof...(Given) == 1 + sizeof...(Args))
     explicit bound(std::in_place_t, Given&&... given) : parts_(std::forward<Given>(given)...) {}
 
+    // Not trivial, for its bytes aren't all there is to it: a pointer to a function means nothing in another process.
+    constexpr bound(const bound& other) : parts_(other.parts_) {}
+    constexpr bound(bound&& other) noexcept(std::is_nothrow_move_constructible_v<std::tuple<F, Args...>>) // NOLINT(modernize-use-equals-default)
+        : parts_(std::move(other.parts_)) {}
+    bound& operator=(const bound&) = default;
+    bound& operator=(bound&&) = default;
+    ~bound() = default;
+
     template <typename... More>
         requires std::is_invocable_v<decltype(detail::unwrap(std::declval<F&>())),
                                      decltype(detail::unwrap(std::declval<Args&>()))..., More...>

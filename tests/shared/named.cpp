@@ -192,6 +192,27 @@ TEST_CASE("when its creator is killed, the last of the family to let go takes th
     memory::family::here().bury_the_dead();
 }
 
+TEST_CASE("when its creator is killed and nobody else has it, who notices takes the name away", "[shared][named]") {
+    const std::string name = own_name("lonely");
+    const std::string taken = own_name("taken");
+    testing::children crowd;
+    auto ready = memory::handle<std::atomic<int>>::create(0);
+    const pid_t creator = crowd.start([&] {
+        const SharedMemory its({.name = name, .create = true, .size = 10});
+        const SharedMemory another({.name = taken, .create = true, .size = 10});
+        *ready = 1;
+        for (;;) ::pause();
+    });
+    while (*ready != 1) ::usleep(100);
+    // Somebody else has the second name by then.
+    ::shm_unlink(("/" + taken).c_str());
+    const SharedMemory theirs({.name = taken, .create = true, .size = 20});
+    crowd.kill(creator);
+    memory::family::here().bury_the_dead();
+    REQUIRE_FALSE(exists(name));
+    REQUIRE(exists(taken));
+}
+
 TEST_CASE("a process that leaves by exit takes its names away, whatever it still holds", "[shared][named]") {
     const std::string name = own_name("exit");
     testing::children crowd;

@@ -59,6 +59,8 @@ public:
     [[nodiscard]] object_id find(object_name name) const noexcept { return records_.find(name); }
     /// The object's block begins with a keeping.
     void keeps_others(object_id id) noexcept { records_.add_traits(id, records::keeps_others); }
+    /// Its block begins with a left_name.
+    void leaves_name(object_id id) noexcept { records_.add_traits(id, records::leaves_name); }
     void has_bells(object_id id, std::uint64_t offset, unsigned n) noexcept { records_.has_bells(id, offset, n); }
     /// A pin on what this process holds, given to a message that it has made. Throws std::bad_alloc.
     [[nodiscard]] pins::index pin(object_id target, object_id message);

@@ -12,6 +12,7 @@
 #include <multiprocessing/memory/heap.hpp>
 #include <multiprocessing/memory/hints.hpp>
 #include <multiprocessing/memory/keeping.hpp>
+#include <multiprocessing/memory/left_name.hpp>
 #include <multiprocessing/memory/members.hpp>
 #include <multiprocessing/memory/pins.hpp>
 
@@ -63,6 +64,7 @@ public:
         keeps_others = 1, ///< its block begins with a keeping
         was_pinned = 2,   ///< pins may hold it, or have held it
         has_pins = 4,     ///< it is a message that holds objects
+        leaves_name = 8,  ///< its block begins with a left_name
     };
 
     /// A new object with a block, in state made_by(maker) and held by it. Throws std::bad_alloc.
@@ -166,6 +168,7 @@ private:
     void unmake_if_alone(object_id id, std::uint64_t state, seat who) noexcept;
     void free_what_is_kept_by(object_id keeper, seat who) noexcept;
     void disturb(object_id id) noexcept;
+    void remove_name_of(object_id id) noexcept;
 
     /// f(id) for everything in a member's ledger.
     template <typename F>
@@ -300,10 +303,16 @@ inline void records::free_what_is_kept_by(object_id keeper, seat who) noexcept {
     }
 }
 
+inline void records::remove_name_of(object_id id) noexcept {
+    auto* const name = static_cast<left_name*>(payload(id));
+    if (name != nullptr && size_of(id) >= sizeof(left_name)) name->remove();
+}
+
 inline void records::unmake(object_id id, std::uint64_t state, seat who) noexcept {
     record& r = at(id);
     const std::uint64_t traits = r.traits.load();
     if ((traits & keeps_others) != 0) free_what_is_kept_by(id, who);
+    if ((traits & leaves_name) != 0) remove_name_of(id);
     if ((traits & has_pins) != 0) pins_.for_each_kept_by(id, [&](pins::index which) { unpin(which, who); });
     heap_.release(r.block.load(std::memory_order_acquire), id + 1);
     r.block.store(0);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib> // std::atexit
@@ -20,8 +19,8 @@
 
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/memory/handle.hpp>
+#include <multiprocessing/memory/left_name.hpp>
 #include <multiprocessing/memory/segment.hpp>
-#include <multiprocessing/os/log.hpp>
 #include <multiprocessing/os/named_memory.hpp>
 #include <multiprocessing/os/pages.hpp>
 #include <multiprocessing/os/private_lock.hpp>
@@ -63,30 +62,25 @@ namespace multiprocessing::shared {
     return fmt::format("/psm_{:08x}", number);
 }
 
-/// What travels: which segment, and whose. Never changes but for `unlinked`.
+/// What travels: which segment, and whose. Never changes, but that the name goes.
 struct named_state {
     named_state(const std::string& full_name, std::uint64_t which, std::uint64_t bytes, bool created)
-        : creator(created ? os::pid() : 0),
+        : left(full_name, which),
+          creator(created ? os::pid() : 0),
           started(created ? os::start_time(os::pid()) : 0),
-          number(which),
-          size(bytes),
-          length(static_cast<std::uint32_t>(full_name.size())) {
-        std::memcpy(text.data(), full_name.data(), full_name.size());
-    }
+          size(bytes) {}
 
-    [[nodiscard]] std::string name() const { return std::string(text.data(), length < text.size() ? length : 0); }
+    [[nodiscard]] std::string name() const { return left.name(); }
     [[nodiscard]] bool is_ours() const noexcept { return creator == os::pid(); }
     /// Nobody else will unlink it any more.
     [[nodiscard]] bool is_orphaned() const noexcept { return creator != 0 && !os::is_alive(creator, started); }
 
-    pid_t creator; ///< 0: who knows; another program, at any rate
+    memory::left_name left; // first
+    pid_t creator;          ///< 0: who knows; another program, at any rate
     std::uint64_t started;
-    std::uint64_t number; ///< tells it from another one of the same name
     std::uint64_t size;
-    std::atomic<std::uint32_t> unlinked{0};
-    std::uint32_t length;
-    std::array<char, os::longest_memory_name + 2> text{};
 };
+static_assert(offsetof(named_state, left) == 0);
 
 /// This process's mapping of it, which its handles share. The last one unmaps, and unlinks if that is this one's to do.
 class attachment {
@@ -111,14 +105,8 @@ public:
 
     void unlink_if_ours(bool or_orphaned) noexcept {
         named_state& which = *which_;
-        if (which.unlinked.load() != 0 || which.creator == 0) return;
-        if (!which.is_ours() && !(or_orphaned && which.is_orphaned())) return;
-        if (which.unlinked.exchange(1) != 0) return;
-        try {
-            os::unlink_named_memory(which.name(), which.number);
-        } catch (const std::exception& error) {
-            os::log(os::log_level::warning, "a shared memory is left behind: {}", error.what());
-        }
+        if (which.creator == 0) return;
+        if (which.is_ours() || (or_orphaned && which.is_orphaned())) which.left.remove();
     }
 
 private:
@@ -185,7 +173,8 @@ namespace multiprocessing::shared_memory {
 ///   std::system_error with EEXIST and ENOENT.
 /// - Threads and processes: as plain memory.
 /// - When the creator is killed: another member of its family that has a handle takes the name away when it lets go of
-///   its last. If there is none the name stays, as any POSIX one would, until somebody unlinks it.
+///   its last. If there is none, who notices the death does (its parent, or whoever waits for something of its). Where the
+///   whole family was killed the name stays, as any POSIX one would, until somebody unlinks it.
 /// - Start methods: a handle that arrives in another process attaches by name, at first use; too late if the name is
 ///   gone.
 /// - Errors: ValueError (a name that can't be, no size, no name); std::system_error; ProcessError when it can't be
@@ -213,7 +202,7 @@ public:
     void unlink() const {
         if (!os::unlink_named_memory(state_->name()))
             os::throw_error(ENOENT, "cannot unlink shared memory {}", state_->name());
-        state_->unlinked.store(1);
+        state_->left.gone.store(1);
     }
 
 private:
@@ -265,6 +254,7 @@ inline void SharedMemory::create(const SharedMemoryOptions& options) {
     try {
         os::resize_file(file.get(), options.size);
         state_ = memory::handle<shared::named_state>::create(name, os::memory_number(file.get()), options.size, true);
+        memory::family::here().leaves_name(state_.id());
         here_ = std::make_shared<shared::attachment>(state_, file);
         shared::created_here::add(here_);
     } catch (...) {

@@ -28,6 +28,9 @@ inline unsigned cpu_count() noexcept;
 /// that its pools are too large in containers.
 inline unsigned process_cpu_count();
 
+/// CPUs' worth of time that the control groups of this process leave it; UINT_MAX where they don't limit it.
+inline unsigned cpu_quota();
+
 namespace detail {
 
 /// Empty when the file can't be read: there is no such control, then.
@@ -141,9 +144,12 @@ inline unsigned cpu_count() noexcept {
     return count > 0 ? static_cast<unsigned>(count) : 1;
 }
 
+inline unsigned cpu_quota() {
+    return detail::quota_of_process("/proc/self/cgroup", "/proc/self/mountinfo");
+}
+
 inline unsigned process_cpu_count() {
-    const unsigned quota = detail::quota_of_process("/proc/self/cgroup", "/proc/self/mountinfo");
-    return std::max(1U, std::min(detail::cpus_of_affinity(), quota));
+    return std::max(1U, std::min(detail::cpus_of_affinity(), cpu_quota()));
 }
 
 } // namespace multiprocessing::os

@@ -1,6 +1,7 @@
 // Floor 1, os/futex: sleeping on a word of shared memory.
 #pragma once
 
+#include <algorithm> // std::min
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -63,10 +64,11 @@ namespace detail {
 /// 0: nobody has counted yet. No lock around it: a fork() in the middle hurts nobody.
 inline constinit std::atomic<unsigned> cpus_to_spin_on{0};
 
-/// Whether another core could be doing what a spinner waits for.
+/// Whether another core could be doing what a spinner waits for. Where this process itself may run doesn't matter: the other one
+/// may be elsewhere, or on the same core, and then it is its turn at the next yield.
 inline bool spinning_pays() {
     unsigned cpus = cpus_to_spin_on.load(std::memory_order_relaxed);
-    if (cpus == 0) cpus_to_spin_on.store(cpus = process_cpu_count(), std::memory_order_relaxed);
+    if (cpus == 0) cpus_to_spin_on.store(cpus = std::min(cpu_count(), cpu_quota()), std::memory_order_relaxed);
     return cpus > 1;
 }
 

@@ -6,6 +6,7 @@ namespace multiprocessing {
 // process.hpp
 class Process;
 struct ProcessOptions;
+class Logger;
 
 // context.hpp
 class Context;
@@ -25,6 +26,11 @@ class SimpleQueue;
 
 // connection.hpp
 class Connection;
+namespace connection {
+class Listener;
+struct ListenerOptions;
+struct ClientOptions;
+} // namespace connection
 
 // synchronize.hpp
 class Lock;
@@ -71,6 +77,25 @@ struct BrokenProcessPool;
 using futures::BrokenProcessPool;
 using futures::Future;
 using futures::ProcessPoolExecutor;
+
+// managers.hpp
+class SyncManager;
+class Manager;
+class Namespace;
+class AcquirerProxy;
+template <typename K = Object, typename V = Object>
+class DictProxy;
+template <typename T = Object>
+class ListProxy;
+template <typename T = Object>
+class ValueProxy;
+template <typename T = Object>
+class ArrayProxy;
+class BaseManager;
+struct ManagerOptions;
+class Server;
+template <typename T = void>
+class Proxy;
 
 // exceptions.hpp
 struct ProcessError;

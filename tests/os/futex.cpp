@@ -1,5 +1,6 @@
 #include <multiprocessing/os/futex.hpp>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <thread>

@@ -1,5 +1,6 @@
 #include <multiprocessing/os/private_lock.hpp>
 
+#include <chrono>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -50,4 +51,18 @@ TEST_CASE("held across fork, a private lock is unlocked by parent and child, eac
     lock.unlock();
     REQUIRE(lock.try_lock());
     lock.unlock();
+}
+
+TEST_CASE("a private lock is waited for until a deadline", "[os][private_lock]") {
+    os::private_lock lock;
+    REQUIRE(lock.try_lock_until(os::deadline::never()));
+    REQUIRE_FALSE(lock.try_lock_until(os::deadline::after(std::chrono::milliseconds(5))));
+    std::thread other([&] {
+        if (lock.try_lock_until(os::deadline::never())) lock.unlock();
+    });
+    lock.unlock();
+    other.join();
+    REQUIRE(lock.try_lock_until(os::deadline::after(std::chrono::nanoseconds(0)))); // as one who gave up has left it
+    lock.unlock();
+    REQUIRE(lock.try_lock());
 }

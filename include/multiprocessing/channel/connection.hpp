@@ -1,4 +1,4 @@
-// Floor 6, channel/connection: Connection: one end of a pipe between processes.
+// Floor 6, channel/connection: Connection: one end of a pipe between processes, or of a socket.
 #pragma once
 
 #include <algorithm> // std::min
@@ -18,6 +18,7 @@
 #include <multiprocessing/channel/poller.hpp>
 #include <multiprocessing/channel/post.hpp>
 #include <multiprocessing/channel/ring.hpp>
+#include <multiprocessing/channel/stream.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/fwd.hpp>
 #include <multiprocessing/memory/handle.hpp>
@@ -26,7 +27,12 @@
 
 namespace multiprocessing {
 
-/// One end of a pipe. What one end sends, the other receives, message by message.
+namespace channel {
+/// A Connection over a connected socket.
+[[nodiscard]] Connection connection_over(os::descriptor socket);
+} // namespace channel
+
+/// One end of a pipe, or of what a Listener and a Client have made. What one end sends, the other receives, message by message.
 ///
 ///     auto [here, there] = mp::Pipe();
 ///     mp::Process p([](mp::Connection c) { c.send(c.recv<int>() * 2); }, std::move(there));
@@ -40,7 +46,11 @@ namespace multiprocessing {
 /// - When a process dies: an end is closed when all who hold it have closed it, or have died. What was sent by then is received
 ///   first. A receiver killed inside recv() loses that message.
 /// - Start methods: a handle; copies share the end, also as an argument, as an item, or in a message.
-/// - Errors: EOFError, BrokenPipeError; ValueError after close() or in the wrong direction; TypeError.
+/// - Over a socket, as Listener and Client make it: copies share the socket, also with processes that are forked or get one as an
+///   argument, of which one at a time sends and one receives. It can't be put on a queue, sent, or given to a pool:
+///   NotPortableError. Values with shared objects in them can't be sent over it. A killed sender may leave half a message, which
+///   is an EOFError.
+/// - Errors: EOFError, BrokenPipeError; ValueError after close() or in the wrong direction; TypeError; NotPortableError.
 class Connection {
 public:
     Connection(const Connection&) = default;
@@ -51,6 +61,7 @@ public:
     }
     Connection& operator=(Connection&& other) noexcept {
         hang_up();
+        stream_ = std::move(other.stream_);
         link_ = std::move(other.link_);
         end_ = std::move(other.end_);
         in_ = std::move(other.in_);
@@ -66,11 +77,14 @@ public:
     /// BrokenPipeError when nobody is left at the other end.
     template <typename T>
     void send(const T& value) {
-        if constexpr (serial::detail::demand<T>)
-            send_marked(true, [&](serial::writer& out) {
+        if constexpr (serial::detail::demand<T>) {
+            const auto write_all = [&](serial::writer& out) {
                 serial::write_tag<T>(out);
                 serial::write(out, value);
-            });
+            };
+            if (stream_.get) send_over_socket(write_all);
+            else send_marked(true, write_all);
+        }
     }
     /// Receives the next one. EOFError when there is none and nobody is left to send one. After a TypeError the message is gone.
     template <typename T = Object>
@@ -85,18 +99,24 @@ public:
 
     /// Sends bytes as they are. ValueError for a part that isn't there.
     void send_bytes(std::span<const std::byte> bytes, std::ptrdiff_t offset = 0, std::optional<std::ptrdiff_t> size = {});
-    /// One message as bytes. std::length_error is none of its errors: ValueError when it is longer than `maxlength`, and it is gone.
+    /// One message as bytes. ValueError when it is longer than `maxlength`, and it is gone.
+    /// (Over a socket nothing more can be received then, as in Python: how long one would have to wait for the rest, nobody knows.)
     [[nodiscard]] std::vector<std::byte> recv_bytes(std::optional<std::ptrdiff_t> maxlength = {});
     /// One message into memory that is there. Returns its size. BufferTooShort, with the message in it, when it doesn't fit.
     std::size_t recv_bytes_into(std::span<std::byte> to, std::ptrdiff_t offset = 0);
 
     /// Whether recv() would return at once: with a message, or with EOFError.
-    [[nodiscard]] bool poll() { return is_ready(true); }
+    /// Over a socket: when a part of one has come.
+    [[nodiscard]] bool poll() {
+        return stream_.get ? poll_socket(os::deadline::after({})) : is_ready(true);
+    }
     /// Waits for that so long at most.
     template <typename Rep, typename Period>
     [[nodiscard]] bool poll(std::chrono::duration<Rep, Period> timeout) {
+        const channel::patience how_long(timeout);
+        if (stream_.get) return poll_socket(how_long.until());
         demand_readable();
-        return wait_until(channel::patience(timeout), [&](bool closer) { return is_ready(closer); });
+        return wait_until(how_long, [&](bool closer) { return is_ready(closer); });
     }
     /// A descriptor to poll: readable whenever poll() is true. Not to be read from. Made when first asked for; another one in each
     /// process. From then on a message costs its sender a call of the system when this end had nothing to receive.
@@ -104,16 +124,21 @@ public:
     [[nodiscard]] int fileno();
 
     void close() noexcept { hang_up(); }
-    [[nodiscard]] bool closed() const noexcept { return !end_; }
-    [[nodiscard]] bool readable() const noexcept { return static_cast<bool>(in_) || side_.readable; }
-    [[nodiscard]] bool writable() const noexcept { return static_cast<bool>(out_) || side_.writable; }
+    [[nodiscard]] bool closed() const noexcept { return !end_ && !stream_.get; }
+    [[nodiscard]] bool readable() const noexcept {
+        return stream_.get ? stream_.get->readable() : static_cast<bool>(in_) || side_.readable;
+    }
+    [[nodiscard]] bool writable() const noexcept { return stream_.get || static_cast<bool>(out_) || side_.writable; }
 
     /// The same end.
-    friend bool operator==(const Connection& a, const Connection& b) noexcept { return a.end_ == b.end_; }
+    friend bool operator==(const Connection& a, const Connection& b) noexcept {
+        return a.end_ == b.end_ && a.stream_ == b.stream_;
+    }
 
 private:
     friend struct memory::access;
     friend std::pair<Connection, Connection> Pipe(bool duplex);
+    friend Connection channel::connection_over(os::descriptor socket);
 
     struct side {
         std::uint32_t number = 0;
@@ -123,7 +148,9 @@ private:
     };
 
     explicit Connection(memory::nothing_t) noexcept {}
-    auto parts() noexcept { return std::tie(link_, end_, in_.state(), out_.state(), side_.number, side_.readable, side_.writable); }
+    auto parts() noexcept {
+        return std::tie(stream_, link_, end_, in_.state(), out_.state(), side_.number, side_.readable, side_.writable);
+    }
 
     [[nodiscard]] memory::object_name other_end() const noexcept { return link_->ends[1 - side_.number % 2]; }
     void demand_open() const {
@@ -158,6 +185,16 @@ private:
     void send_marked(bool marked, F write_all);
     void hang_up() noexcept;
 
+    [[nodiscard]] bool poll_socket(const os::deadline& until) {
+        demand_readable();
+        return stream_.get->is_ready(until);
+    }
+    template <typename F>
+    void send_over_socket(F write_all);
+    template <typename T>
+    [[nodiscard]] std::optional<T> receive_over_socket(const channel::patience& how_long);
+
+    channel::stream_handle stream_; // if there is one, there is nothing of the rest
     memory::handle<channel::link_state> link_;
     memory::handle<channel::end_state> end_;
     channel::ring in_, out_;
@@ -174,6 +211,7 @@ inline bool Connection::is_ready(bool look_closer) {
 
 inline int Connection::fileno() {
     demand_open();
+    if (stream_.get) return stream_.get->fd();
     auto& bell = own_poller();
     bell.arm();
     polled_ = true;
@@ -230,6 +268,7 @@ inline bool Connection::take(channel::incoming& message, const channel::patience
 
 template <typename T>
 std::optional<T> Connection::receive(const channel::patience& how_long) {
+    if (stream_.get) return receive_over_socket<T>(how_long);
     channel::incoming message;
     if (!take(message, how_long)) return {};
     after_receiving();
@@ -252,6 +291,10 @@ std::optional<T> Connection::receive(const channel::patience& how_long) {
 inline std::vector<std::byte> Connection::recv_bytes(std::optional<std::ptrdiff_t> maxlength) {
     demand_readable();
     if (maxlength && *maxlength < 0) throw ValueError("negative maxlength");
+    if (stream_.get) {
+        const auto most = maxlength ? static_cast<std::uint64_t>(*maxlength) : channel::stream::unlimited;
+        return *stream_.get->receive(os::deadline::never(), most);
+    }
     channel::incoming message;
     static_cast<void>(take(message, channel::patience::for_ever()));
     after_receiving();
@@ -269,15 +312,19 @@ inline std::size_t Connection::recv_bytes_into(std::span<std::byte> to, std::ptr
     if (offset < 0) throw ValueError("negative offset");
     if (static_cast<std::size_t>(offset) > to.size()) throw ValueError("offset too large");
     to = to.subspan(static_cast<std::size_t>(offset));
+    const auto copy = [&](std::span<const std::byte> bytes) {
+        if (bytes.size() > to.size())
+            throw BufferTooShort("a message of " + std::to_string(bytes.size()) + " bytes for a buffer of " +
+                                     std::to_string(to.size()),
+                                 {bytes.begin(), bytes.end()});
+        if (!bytes.empty()) std::memcpy(to.data(), bytes.data(), bytes.size());
+        return bytes.size();
+    };
+    if (stream_.get) return copy(*stream_.get->receive(os::deadline::never()));
     channel::incoming message;
     static_cast<void>(take(message, channel::patience::for_ever()));
     after_receiving();
-    const auto bytes = message.bytes();
-    if (bytes.size() > to.size())
-        throw BufferTooShort("a message of " + std::to_string(bytes.size()) + " bytes for a buffer of " + std::to_string(to.size()),
-                             {bytes.begin(), bytes.end()});
-    if (!bytes.empty()) std::memcpy(to.data(), bytes.data(), bytes.size());
-    const std::size_t n = bytes.size();
+    const std::size_t n = copy(message.bytes());
     message.put_away(in_);
     return n;
 }
@@ -310,12 +357,48 @@ inline void Connection::send_bytes(std::span<const std::byte> bytes, std::ptrdif
     if (size && *size < 0) throw ValueError("negative size");
     if (size && static_cast<std::size_t>(*size) > bytes.size()) throw ValueError("buffer length < offset + size");
     if (size) bytes = bytes.first(static_cast<std::size_t>(*size));
+    if (stream_.get) return stream_.get->send(bytes);
     send_marked(false, [&](serial::writer& out) {
         if (!bytes.empty()) out.bytes(bytes.data(), bytes.size());
     });
 }
 
+template <typename F>
+void Connection::send_over_socket(F write_all) {
+    demand_writable();
+    std::vector<memory::holding> shares;
+    const auto bytes = serial::detail::pack_by(shares, [&](serial::writer& out) {
+        out.number(channel::value_mark);
+        write_all(out);
+    });
+    if (!shares.empty())
+        throw NotPortableError("a shared object (a Lock, a Queue, a Value, ...) can't go over a socket: whoever is at the other "
+                               "end may share no memory with this process. Send it over a Pipe or a Queue");
+    stream_.get->send(bytes);
+}
+
+template <typename T>
+std::optional<T> Connection::receive_over_socket(const channel::patience& how_long) {
+    demand_readable();
+    const auto bytes = stream_.get->receive(how_long.until());
+    if (!bytes) return {};
+    if constexpr (serial::detail::demand<T>) {
+        serial::reader in(*bytes, serial::type_name<T>());
+        in.refuse_shares();
+        if (in.left() < sizeof channel::value_mark || in.number<std::uint64_t>() != channel::value_mark)
+            throw TypeError("bytes that this library's send() hasn't sent can't be received as " +
+                            std::string(serial::type_name<T>()) + ": use recv_bytes()");
+        serial::read_tag<T>(in);
+        std::optional<T> value(serial::take<T>(in));
+        in.finish();
+        return value;
+    } else {
+        return {};
+    }
+}
+
 inline void Connection::hang_up() noexcept {
+    stream_.get.reset();
     if (!end_) return;
     side_.readable = readable(); // still true of it
     side_.writable = writable();
@@ -331,6 +414,13 @@ inline void Connection::hang_up() noexcept {
     in_ = {};
     out_ = {};
     link_ = {};
+}
+
+inline Connection channel::connection_over(os::descriptor socket) {
+    Connection made(memory::nothing);
+    made.stream_.get = std::make_shared<channel::stream>(std::move(socket));
+    made.side_.readable = made.side_.writable = true; // still true of it when it is closed
+    return made;
 }
 
 } // namespace multiprocessing

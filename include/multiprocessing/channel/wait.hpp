@@ -62,7 +62,8 @@ inline std::vector<Waitable> wait(std::vector<Waitable> all, const os::deadline&
 } // namespace detail
 
 /// Waits until at least one is ready, and returns those that are, in the order given. A Connection is ready when recv() would
-/// return at once, with a message or with EOFError; a descriptor when reading it wouldn't block.
+/// return at once, with a message or with EOFError (over a socket: when a part of a message is there); a descriptor when reading
+/// it wouldn't block.
 ///
 ///     for (auto& each : mp::connection::wait({here, p.sentinel()})) ...
 ///

@@ -4,6 +4,7 @@
 #include <cstdlib> // realpath, free
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include <dlfcn.h>
@@ -20,6 +21,33 @@ namespace multiprocessing::os {
     const char* const why = ::dlerror();
     return why != nullptr ? why : path + " can't be loaded";
 }
+
+/// A shared library loaded for good, whose functions are looked up by name.
+///
+///     const char* const names[] = {"libz.so.1", "libz.so"};
+///     const os::library z(names);
+///     const auto version = z.function<const char*()>("zlibVersion");
+///     if (version != nullptr) ...
+///
+/// - Threads: safe. Loading runs the library's own initialisation in this one.
+class library {
+public:
+    /// The first of these names that can be loaded. Or nothing, which converts to false.
+    explicit library(std::span<const char* const> names) noexcept {
+        for (const char* const name : names)
+            if (handle_ == nullptr) handle_ = ::dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    }
+    [[nodiscard]] explicit operator bool() const noexcept { return handle_ != nullptr; }
+
+    /// Null when there is none of that name. Of which type it is the caller must know.
+    template <typename Function>
+    [[nodiscard]] Function* function(const char* name) const noexcept {
+        return handle_ == nullptr ? nullptr : reinterpret_cast<Function*>(::dlsym(handle_, name));
+    }
+
+private:
+    void* handle_ = nullptr;
+};
 
 /// The build id of the loaded module of that path; none if none is loaded.
 [[nodiscard]] inline std::optional<std::string> build_id_of(const std::string& path) {

@@ -24,6 +24,14 @@ public:
         std::uint32_t seen = unlocked;
         return word_.compare_exchange_strong(seen, locked, std::memory_order_acquire);
     }
+    /// False when the deadline passed.
+    [[nodiscard]] bool try_lock_until(const deadline& until) noexcept {
+        if (try_lock() || spin_for([this] { return try_lock(); })) return true;
+        while (word_.exchange(contended, std::memory_order_acquire) != unlocked)
+            if (!sleep_on(word_, contended, until) && until.passed())
+                return word_.exchange(contended, std::memory_order_acquire) == unlocked; // one wake-up too many, at worst
+        return true;
+    }
     void unlock() noexcept {
         if (word_.exchange(unlocked, std::memory_order_release) == contended) wake_one(word_);
     }

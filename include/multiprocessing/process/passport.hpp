@@ -15,6 +15,7 @@
 #include <multiprocessing/memory/invitation.hpp>
 #include <multiprocessing/os/child.hpp>
 #include <multiprocessing/os/descriptor.hpp>
+#include <multiprocessing/os/handover.hpp>
 #include <multiprocessing/os/log.hpp>
 #include <multiprocessing/os/module.hpp>
 #include <multiprocessing/os/pages.hpp>
@@ -81,8 +82,7 @@ inline os::descriptor write_down(const passport& told) {
 }
 
 inline std::vector<os::descriptor>& handed_descriptors() noexcept {
-    static auto& descriptors = *new std::vector<os::descriptor>;
-    return descriptors;
+    return os::handed_descriptors();
 }
 
 namespace detail {

@@ -281,7 +281,8 @@ inline void Process::start() {
                                          .nice = options_.nice,
                                          .env = options_.env,
                                          .cwd = options_.cwd}};
-    switch (process::method_for(options_.start_method)) {
+    const StartMethod method = process::method_for(options_.start_method);
+    switch (method) {
     case StartMethod::fork:
         child_ = process::start_by_fork(std::move(terms), [this] {
             stage_ = stage::current;
@@ -291,8 +292,14 @@ inline void Process::start() {
             return 0;
         });
         break;
-    case StartMethod::spawn: child_ = process::start_by_spawn(std::move(terms), packed()); break;
-    case StartMethod::forkserver: child_ = process::start_by_forkserver(std::move(terms), packed()); break;
+    case StartMethod::spawn:
+    case StartMethod::forkserver: {
+        const os::handover along; // a connection over a socket, among the arguments
+        const auto start = method == StartMethod::spawn ? &process::start_by_spawn : &process::start_by_forkserver;
+        const serial::message call = packed();
+        child_ = start(std::move(terms), call, along.descriptors());
+        break;
+    }
     }
     options_.name = child_.name();
     stage_ = stage::started;

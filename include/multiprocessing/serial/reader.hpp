@@ -64,6 +64,8 @@ public:
 
     /// The shares that came beside the message.
     void claim_from(std::span<const memory::holding> shares) noexcept { shares_ = shares; }
+    /// None can have come, not even an empty one: the bytes are those of somebody who may share no memory with this process.
+    void refuse_shares() noexcept { takes_shares_ = false; }
 
     /// Bytes not read yet.
     [[nodiscard]] std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
@@ -116,6 +118,7 @@ public:
     /// An object that was named by writer::share(); of `least` bytes, or else it isn't what it is taken for.
     memory::holding share(std::uint64_t least) {
         const auto which = number<std::uint32_t>();
+        if (!takes_shares_) fail("a shared object, where none can come along");
         if (which == 0) return {};
         if (which > shares_.size()) fail("shared object " + std::to_string(which) + " where " + std::to_string(shares_.size()) + " came along");
         const memory::holding& object = shares_[which - 1];
@@ -159,6 +162,7 @@ private:
     const std::byte* end_;
     std::string_view subject_;
     unsigned depth_ = 0;
+    bool takes_shares_ = true;
     std::span<const memory::holding> shares_;
     std::unique_ptr<detail::notes> notes_;
 };

@@ -206,8 +206,12 @@ public:
 
     /// A number that changes whenever there may be something new to do.
     [[nodiscard]] std::uint32_t news() const noexcept { return head_->news.load(std::memory_order_acquire); }
-    /// Sleeps until the news differ. True if it slept.
-    bool await_news(unsigned w, std::uint32_t seen) noexcept;
+    /// Waits until the news differ. True if it slept, and just before that it calls about_to_sleep().
+    template <typename F>
+    bool await_news(unsigned w, std::uint32_t seen, F about_to_sleep) noexcept;
+    bool await_news(unsigned w, std::uint32_t seen) noexcept {
+        return await_news(w, seen, [] {});
+    }
 
 private:
     struct head {
@@ -463,8 +467,10 @@ inline void board::dismiss(unsigned of) noexcept {
     os::wake_all(head_->news);
 }
 
-inline bool board::await_news(unsigned w, std::uint32_t seen) noexcept {
+template <typename F>
+bool board::await_news(unsigned w, std::uint32_t seen, F about_to_sleep) noexcept {
     if (os::spin_for([&] { return news() != seen; })) return false;
+    about_to_sleep();
     asleep_[w / 64].fetch_or(bit(w));
     MULTIPROCESSING_STEP(worker_announced);
     while (head_->news.load() == seen) os::sleep_on(head_->news, seen, os::deadline::never());

@@ -78,7 +78,7 @@ inline int work(const duty& mine, os::doorbell& bell) {
     std::uint64_t items = 0;
     std::uint64_t clock = now(); // the end of the last chunk, or of the last wait
     bool woken = true;
-    std::uint64_t looked = ~std::uint64_t{0}; // how much it had done when it last looked at its memory
+    const auto look_at_memory = [&] { here.memory.store(os::peak_memory(), std::memory_order_relaxed); };
     for (;;) {
         const std::uint32_t seen = all.news(); // before looking: what is opened afterwards changes it
         bool worked = false;
@@ -100,11 +100,9 @@ inline int work(const duty& mine, os::doorbell& bell) {
         }
         if (worked) continue;
         if (all.dismissed(mine.party)) return 0;
-        if (const std::uint64_t tasks = here.tasks.load(std::memory_order_relaxed); std::exchange(looked, tasks) != tasks)
-            here.memory.store(os::peak_memory(), std::memory_order_relaxed);
         // Who was woken and found nothing has taken another's place: that one is woken now, if there is work that this one
         // doesn't see, for it is of another party.
-        if (std::exchange(woken, all.await_news(mine.w, seen)) && mine.party != 0) all.wake_workers();
+        if (std::exchange(woken, all.await_news(mine.w, seen, look_at_memory)) && mine.party != 0) all.wake_workers();
         clock = now();
     }
 }

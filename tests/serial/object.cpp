@@ -753,6 +753,12 @@ TEST_CASE("what is sent is what arrives", "[serial][object]") {
         CHECK(serial::unpack<Object>(serial::pack(Object(each))) == each);
 }
 
+TEST_CASE("an Object is an alternative of a variant", "[serial][object]") {
+    using either = std::variant<mp::Object, std::vector<int>>;
+    for (const either& x : {either(mp::Object("text")), either(std::vector<int>{1, 2})})
+        CHECK(mp::serial::unpack<either>(mp::serial::pack(x)) == x);
+}
+
 TEST_CASE("bytes that are no Object are refused", "[serial][object]") {
     const auto refused = [](std::initializer_list<unsigned> values, const char* why) {
         std::vector<std::byte> bytes;

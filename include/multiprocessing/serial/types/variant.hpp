@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility> // std::in_place_index
 
+#include <multiprocessing/fwd.hpp>
 #include <multiprocessing/serial/codec.hpp>
 #include <multiprocessing/serial/family.hpp>
 
@@ -27,7 +28,8 @@ struct thrower {
 /// Leaves x without a value, if it can be: by an alternative whose construction fails.
 template <std::size_t I, typename Variant, typename Alternative>
 void try_to_empty(Variant& x) {
-    if constexpr (std::is_constructible_v<Alternative, thrower<Alternative>>) {
+    // An Object would say that it can't be made of this, as it does of whatever it is offered.
+    if constexpr (!std::same_as<Alternative, Object> && std::is_constructible_v<Alternative, thrower<Alternative>>) {
         if (x.valueless_by_exception()) return;
         try {
             x.template emplace<I>(thrower<Alternative>());

@@ -15,6 +15,7 @@
 #include <multiprocessing/channel/queue.hpp>
 #include <multiprocessing/channel/simple_queue.hpp>
 #include <multiprocessing/fwd.hpp>
+#include <multiprocessing/manager/manager.hpp>
 #include <multiprocessing/pool/pool.hpp>
 #include <multiprocessing/process/exit.hpp>
 #include <multiprocessing/process/forkserver.hpp>
@@ -83,6 +84,12 @@ public:
     template <typename T = Object>
     [[nodiscard]] static multiprocessing::SimpleQueue<T> SimpleQueue() {
         return multiprocessing::SimpleQueue<T>();
+    }
+
+    /// A started one, whose server is started by this method.
+    [[nodiscard]] multiprocessing::Manager Manager(ManagerOptions options = {}) const {
+        options.start_method = method_;
+        return multiprocessing::Manager(std::move(options));
     }
 
     [[nodiscard]] static std::pair<Connection, Connection> Pipe(bool duplex = true) { return multiprocessing::Pipe(duplex); }

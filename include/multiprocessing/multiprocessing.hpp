@@ -7,6 +7,7 @@
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/futures.hpp>
 #include <multiprocessing/fwd.hpp>
+#include <multiprocessing/managers.hpp>
 #include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/queues.hpp>

@@ -8,9 +8,12 @@
 #include <cstring> // std::memcpy
 #include <memory>  // std::shared_ptr
 #include <optional>
+#include <ranges>
 #include <span>
 #include <string>
+#include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -30,6 +33,13 @@ namespace multiprocessing {
 namespace channel {
 /// A Connection over a connected socket.
 [[nodiscard]] Connection connection_over(os::descriptor socket);
+
+/// What send_bytes() takes besides a span of bytes.
+template <typename Range>
+concept LiesInBytes =
+    !std::is_convertible_v<const Range&, std::span<const std::byte>> && std::ranges::contiguous_range<const Range&> &&
+    std::ranges::sized_range<const Range&> && std::is_trivially_copyable_v<std::ranges::range_value_t<const Range&>> &&
+    !std::is_pointer_v<std::ranges::range_value_t<const Range&>>;
 } // namespace channel
 
 /// One end of a pipe, or of what a Listener and a Client have made. What one end sends, the other receives, message by message.
@@ -75,9 +85,12 @@ public:
 
     /// Sends a value, which keeps its type: recv() of another type is a TypeError. Waits while 1024 messages are on their way.
     /// BrokenPipeError when nobody is left at the other end.
-    template <typename T>
+    /// Items in braces are an Object; a text in quotes is a std::string.
+    template <typename T = Object>
     void send(const T& value) {
-        if constexpr (serial::detail::demand<T>) {
+        if constexpr (std::is_array_v<T> && std::is_same_v<std::remove_extent_t<T>, char>) {
+            send(std::string(value));
+        } else if constexpr (serial::detail::demand<T>) {
             const auto write_all = [&](serial::writer& out) {
                 serial::write_tag<T>(out);
                 serial::write(out, value);
@@ -99,6 +112,14 @@ public:
 
     /// Sends bytes as they are. ValueError for a part that isn't there.
     void send_bytes(std::span<const std::byte> bytes, std::ptrdiff_t offset = 0, std::optional<std::ptrdiff_t> size = {});
+    /// The same, of a text (one in quotes without its null) or of plain elements that lie in one piece.
+    template <channel::LiesInBytes Range>
+    void send_bytes(const Range& of, std::ptrdiff_t offset = 0, std::optional<std::ptrdiff_t> size = {}) {
+        if constexpr (std::is_convertible_v<const Range&, std::string_view>)
+            send_bytes(std::as_bytes(std::span(std::string_view(of))), offset, size);
+        else
+            send_bytes(std::as_bytes(std::span(std::ranges::data(of), std::ranges::size(of))), offset, size);
+    }
     /// One message as bytes. ValueError when it is longer than `maxlength`, and it is gone.
     /// (Over a socket nothing more can be received then, as in Python: how long one would have to wait for the rest, nobody knows.)
     [[nodiscard]] std::vector<std::byte> recv_bytes(std::optional<std::ptrdiff_t> maxlength = {});

@@ -95,6 +95,7 @@ public:
     /// Appends each in turn, waiting while the queue is full; many of them in the time of few.
     template <std::ranges::input_range Range>
     void put_many(Range&& items);
+    void put_many(std::initializer_list<T> items) { put_many(std::span(items.begin(), items.size())); }
 
     /// Takes the first item, waiting for one. Empty: there was none, and `block` is false.
     [[nodiscard]] T get(bool block = true) { return get_from(channel::patience::unless(block)); }

@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <ranges>
 #include <span>
 #include <utility>
 #include <variant>
@@ -78,16 +79,32 @@ template <typename Rep, typename Period>
     return detail::wait(std::move(all), os::deadline(timeout));
 }
 
-/// The same for connections alone.
-template <std::same_as<std::vector<Connection>> List>
-[[nodiscard]] List wait(const List& all, const os::deadline& until = os::deadline::never()) {
-    List ready;
-    for (auto& each : detail::wait({all.begin(), all.end()}, until)) ready.push_back(std::get<Connection>(std::move(each)));
+/// The same for connections alone, or descriptors alone, in any container of them.
+template <std::ranges::input_range List>
+    requires std::same_as<std::ranges::range_value_t<List>, Connection> || std::same_as<std::ranges::range_value_t<List>, int>
+[[nodiscard]] std::vector<std::ranges::range_value_t<List>> wait(const List& all,
+                                                                 const os::deadline& until = os::deadline::never()) {
+    std::vector<std::ranges::range_value_t<List>> ready;
+    for (auto& each : detail::wait({all.begin(), all.end()}, until))
+        ready.push_back(std::get<std::ranges::range_value_t<List>>(std::move(each)));
     return ready;
 }
-template <std::same_as<std::vector<Connection>> List, typename Rep, typename Period>
-[[nodiscard]] List wait(const List& all, std::chrono::duration<Rep, Period> timeout) {
+template <std::ranges::input_range List, typename Rep, typename Period>
+    requires std::same_as<std::ranges::range_value_t<List>, Connection> || std::same_as<std::ranges::range_value_t<List>, int>
+[[nodiscard]] std::vector<std::ranges::range_value_t<List>> wait(const List& all, std::chrono::duration<Rep, Period> timeout) {
     return wait(all, os::deadline(timeout));
 }
 
 } // namespace multiprocessing::connection
+
+namespace multiprocessing {
+
+/// Whether what wait() has returned is that Connection, or that descriptor.
+template <typename T>
+    requires std::same_as<T, Connection> || std::same_as<T, int>
+[[nodiscard]] bool operator==(const connection::Waitable& ready, const T& x) noexcept {
+    const T* const is = std::get_if<T>(&ready);
+    return is != nullptr && *is == x;
+}
+
+} // namespace multiprocessing

@@ -7,3 +7,4 @@
 #include <multiprocessing/exceptions.hpp>         // what can be caught
 #include <multiprocessing/net/client.hpp>         // connection::Client, deliver_challenge, answer_challenge
 #include <multiprocessing/net/listener.hpp>       // connection::Listener
+#include <multiprocessing/serial/object.hpp> // Object, which they carry unless told otherwise

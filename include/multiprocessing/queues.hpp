@@ -5,3 +5,4 @@
 #include <multiprocessing/channel/queue.hpp>          // Queue
 #include <multiprocessing/channel/simple_queue.hpp>   // SimpleQueue
 #include <multiprocessing/exceptions.hpp>             // what can be caught
+#include <multiprocessing/serial/object.hpp> // Object, which they carry unless told otherwise

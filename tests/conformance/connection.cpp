@@ -75,6 +75,25 @@ TEST_CASE("values keep their type; another one is a TypeError with both names", 
     REQUIRE_FALSE(b.try_recv_for<int>(10ms));
     a.send(1);
     REQUIRE(b.try_recv_for<int>(1h) == 1);
+    // As Python programs have it.
+    a.send({42, nullptr, "hello"});
+    REQUIRE(b.recv() == mp::Object({42, nullptr, "hello"}));
+    a.send("text");
+    REQUIRE(b.recv() == "text");
+    a.send("text");
+    REQUIRE(b.recv<std::string>() == "text");
+    a.send(5);
+    REQUIRE(b.recv() == 5);
+    a.send(mp::dict{{"x", 1}});
+    REQUIRE(b.recv()["x"] == 1);
+    a.send(std::pair(1, 2));
+    REQUIRE_THROWS_AS(b.recv(), mp::TypeError);
+    a.send_bytes("text");
+    REQUIRE(b.recv_bytes() == bytes("text"));
+    a.send_bytes(std::string("text"), 1, 2);
+    REQUIRE(b.recv_bytes() == bytes("ex"));
+    a.send_bytes(std::vector<int>{1, 2});
+    REQUIRE(b.recv_bytes().size() == 2 * sizeof(int));
 }
 
 TEST_CASE("recv_bytes_into, at an offset; BufferTooShort carries the message", "[conformance][connection]") { // T139

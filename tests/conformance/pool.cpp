@@ -59,6 +59,7 @@ TEMPLATE_TEST_CASE("T097, T098: map and its relatives give what the loop gives",
     REQUIRE(out == expected);
     REQUIRE(pool.map_reduce(square, std::plus<>(), in, 0) == std::accumulate(expected.begin(), expected.end(), 0));
     pool.for_each(square, in);
+    REQUIRE(pool.map_async(square, {1, 2}, 1).get() == std::vector{1, 4});
 }
 
 TEMPLATE_TEST_CASE("T101, T114: nothing to do", "[conformance][pool]", mp::Pool, ThreadPool) {

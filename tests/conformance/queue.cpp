@@ -129,6 +129,7 @@ TEST_CASE("close: put and get are errors, the questions are not", "[conformance]
     REQUIRE_THROWS_AS(q.put(1), mp::ValueError);
     REQUIRE_THROWS_AS(q.get(), mp::ValueError);
     REQUIRE_THROWS_AS(q.put_many(std::vector<int>{1}), mp::ValueError);
+    REQUIRE_THROWS_AS(q.put_many({1, 2}), mp::ValueError);
     REQUIRE_THROWS_AS(q.get_many(1), mp::ValueError);
     REQUIRE_FALSE(q.empty());
     REQUIRE(other.get() == 1);

@@ -35,6 +35,11 @@ TEST_CASE("T179: get, set, negative indices, iteration, format", "[conformance][
     REQUIRE(sl.format() == "8s8sdq8sxxxxxxx?q");
     sl.set(-1, 43);
     REQUIRE(sl[6] == ListItem(43));
+    sl[-1] = 44;
+    REQUIRE(sl[6] == 44);
+    sl[6] = sl[2];
+    REQUIRE(sl[6] == -273.154);
+    REQUIRE(sl[0] == "howdy");
 }
 
 TEST_CASE("T180: an index that there isn't", "[conformance][shareable_list]") {

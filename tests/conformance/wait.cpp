@@ -76,6 +76,9 @@ TEST_CASE("connections and a process's end together", "[conformance][wait]") { /
     REQUIRE(mp::connection::wait(all) == std::vector<Waitable>{p.sentinel(), b});
     b.send(2);
     REQUIRE(mp::connection::wait(all) == all);
+    REQUIRE(mp::connection::wait({p.sentinel(), a})[0] == p.sentinel());
+    REQUIRE(mp::connection::wait(std::vector<int>{p.sentinel()}, 1h) == std::vector<int>{p.sentinel()});
+    REQUIRE(mp::connection::wait({b}, 1h)[0] == b);
     p.join();
 }
 

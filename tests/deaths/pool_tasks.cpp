@@ -1,6 +1,7 @@
 // Items that are tried again, items that take too long, workers that are replaced, and 10,000 kills at random under all kinds
 // of calls.
 
+#include <atomic>
 #include <csignal>
 #include <map>
 #include <random>
@@ -123,6 +124,31 @@ TEST_CASE("an item that takes too long fails, and its worker is replaced", "[dea
     REQUIRE(pool.pids().size() == 2);
     REQUIRE(pool.pids() != pids);
     REQUIRE_THROWS_AS(pool.map(square, {1}, {.task_timeout = 0s}), mp::ValueError);
+}
+
+TEST_CASE("a limit holds, and workers get their signals, when a thread attends that slept before", "[deaths][pool]") {
+    mp::Pool pool(2);
+    std::atomic<int> called{0};
+    pool.apply_async(square, 3).callback([&](int x) {
+        called = x;
+        called.notify_one();
+    });
+    called.wait(0);
+    const auto stuck = [](int x) {
+        if (x == 1)
+            for (;;) ::pause();
+        return x;
+    };
+    REQUIRE_THROWS_AS(pool.map(stuck, {1}, {.task_timeout = 50ms}), mp::TimeoutError);
+    REQUIRE_THROWS_AS(pool.apply({.task_timeout = 50ms}, stuck, 1), mp::TimeoutError);
+    // Those in their places were forked by that thread, in which all signals are blocked.
+    const auto is_deaf = [](int) {
+        ::usleep(1000);
+        sigset_t blocked;
+        ::pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+        return ::sigismember(&blocked, SIGTERM) + ::sigismember(&blocked, SIGSEGV);
+    };
+    REQUIRE(pool.map(is_deaf, testing::count_up(0, 50)) == std::vector<int>(50, 0));
 }
 
 TEST_CASE("a worker is replaced when it has done its share", "[deaths][pool][T126][T127][T128]") {

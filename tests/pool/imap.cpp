@@ -224,6 +224,13 @@ TEST_CASE("a fold gives what the loop gives, whatever the operation", "[pool][re
     REQUIRE(pool.map_reduce([](int x) { return std::to_string(x); }, join, testing::count_up(0, 3000), std::string(">")) == expected);
     const long k = 3; // captured
     REQUIRE(pool.map_reduce([k](int x) { return x * k; }, std::plus<>(), testing::count_up(0, 101), 0L) == 3 * 5050);
+    struct times { // can be carried to spawned workers as well
+        int factor;
+        int operator()(int x) const { return x * factor; }
+    };
+    REQUIRE(pool.map_reduce(times{2}, std::plus<>(), testing::count_up(0, 10), 0) == 90);
+    mp::Pool spawned({.processes = 1, .start_method = mp::StartMethod::spawn});
+    REQUIRE(spawned.map_reduce(times{2}, std::plus<>(), testing::count_up(0, 10), 0) == 90);
     REQUIRE_THROWS_AS(pool.map_reduce(picky, std::plus<>(), testing::count_up(0, 4), 0), std::out_of_range);
     REQUIRE_THROWS_AS(pool.map_reduce(picky, std::plus<>(), testing::count_up(4, 9), 0), mp::WorkerLostError);
 }

@@ -128,6 +128,11 @@ TEST_CASE("close lets go, unlink takes the name away once", "[shared][named]") {
     const SharedMemory second({.name = name, .create = true, .size = 5});
     copy.close();
     REQUIRE(exists(name));
+    // As Python programs have it.
+    SharedMemory last({.create = true, .size = 10});
+    last.close();
+    last.unlink();
+    REQUIRE_FALSE(exists(last.name()));
 }
 
 TEST_CASE("a name that others have taken away and used again isn't taken from them", "[shared][named]") {

@@ -100,6 +100,7 @@ public:
         }
     }
     /// Receives the next one. EOFError when there is none and nobody is left to send one. After a TypeError the message is gone.
+    /// An Object is also made of a number, a text, a list, a dict, or a vector of numbers or texts, that was sent as such.
     template <typename T = Object>
     [[nodiscard]] T recv() {
         return *receive<T>(channel::patience::for_ever());
@@ -299,8 +300,7 @@ std::optional<T> Connection::receive(const channel::patience& how_long) {
         const auto shares = message.shares();
         serial::reader in(message.bytes(), serial::type_name<T>());
         in.claim_from(shares);
-        serial::read_tag<T>(in);
-        std::optional<T> value(serial::take<T>(in));
+        std::optional<T> value(serial::take_tagged<T>(in));
         in.finish();
         message.put_away(in_);
         return value;
@@ -409,8 +409,7 @@ std::optional<T> Connection::receive_over_socket(const channel::patience& how_lo
         if (in.left() < sizeof channel::value_mark || in.number<std::uint64_t>() != channel::value_mark)
             throw TypeError("bytes that this library's send() hasn't sent can't be received as " +
                             std::string(serial::type_name<T>()) + ": use recv_bytes()");
-        serial::read_tag<T>(in);
-        std::optional<T> value(serial::take<T>(in));
+        std::optional<T> value(serial::take_tagged<T>(in));
         in.finish();
         return value;
     } else {

@@ -26,7 +26,7 @@ struct left_name {
     }
 
     std::uint64_t number; ///< tells what has the name from another thing of the same name
-    std::atomic<std::uint32_t> gone{0};
+    std::atomic<std::uint32_t> gone{0}; ///< 1: by remove(); 2: by whom the name belongs to, knowingly
     std::uint32_t length;
     std::array<char, os::longest_memory_name + 2> text{};
 

@@ -57,17 +57,39 @@ private:
     pid_t owner_ = 0; // the process it runs in; 0: none
 };
 
+namespace detail {
+
+struct signals_outside {
+    bool known = false;
+    sigset_t blocked{};
+};
+inline thread_local signals_outside blocked_by_starter; // known in such a thread alone
+
+} // namespace detail
+
+/// In a child that was forked by such a thread: blocks no more than who started the thread did.
+inline void let_signals_in_again() noexcept {
+    if (detail::blocked_by_starter.known) ::pthread_sigmask(SIG_SETMASK, &detail::blocked_by_starter.blocked, nullptr);
+}
+
 inline thread::thread(std::function<void()> body) {
-    auto given = std::make_unique<std::function<void()>>(std::move(body));
+    struct start {
+        std::function<void()> body;
+        sigset_t before{};
+    };
+    auto given = std::make_unique<start>();
+    given->body = std::move(body);
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before); // inherited by the new one; can't fail: the arguments are good
+    given->before = before;
     const int code = ::pthread_create(
         &id_, nullptr,
         [](void* what) -> void* {
-            const std::unique_ptr<std::function<void()>> mine(static_cast<std::function<void()>*>(what));
-            (*mine)();
+            const std::unique_ptr<start> mine(static_cast<start*>(what));
+            detail::blocked_by_starter = {true, mine->before};
+            mine->body();
             return nullptr;
         },
         given.get());

@@ -176,6 +176,11 @@ DoneAndNotDone<R> wait(std::vector<Future<R>> fs, return_when how = ALL_COMPLETE
     for (const auto& each : all) (each.done() ? found.done : found.not_done).push_back(each);
     return found;
 }
+/// In Python's order.
+template <typename R>
+DoneAndNotDone<R> wait(std::vector<Future<R>> fs, pool::time_span timeout, return_when how = ALL_COMPLETED) {
+    return wait(std::move(fs), how, timeout);
+}
 
 /// What as_completed() returns: the futures as they are done, as an input range.
 template <typename R>

@@ -100,13 +100,9 @@ public:
     auto map(F&& f, Range&& range, Chunk chunksize) {
         return map(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize});
     }
-    template <typename F, typename T>
-    auto map(F&& f, std::initializer_list<T> items, MapOptions options = {}) {
+    template <typename F, typename T, typename Options = MapOptions>
+    auto map(F&& f, std::initializer_list<T> items, Options options = {}) {
         return map(std::forward<F>(f), std::vector<T>(items), options);
-    }
-    template <typename F, typename T, std::integral Chunk>
-    auto map(F&& f, std::initializer_list<T> items, Chunk chunksize) {
-        return map(std::forward<F>(f), std::vector<T>(items), MapOptions{.chunksize = chunksize});
     }
 
     /// f(a, b, ...) for each tuple (a, b, ...) of the range.
@@ -116,13 +112,9 @@ public:
     auto starmap(F&& f, Range&& range, Chunk chunksize) {
         return starmap(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize});
     }
-    template <typename F, typename T>
-    auto starmap(F&& f, std::initializer_list<T> items, MapOptions options = {}) {
+    template <typename F, typename T, typename Options = MapOptions>
+    auto starmap(F&& f, std::initializer_list<T> items, Options options = {}) {
         return starmap(std::forward<F>(f), std::vector<T>(items), options);
-    }
-    template <typename F, typename T, std::integral Chunk>
-    auto starmap(F&& f, std::initializer_list<T> items, Chunk chunksize) {
-        return starmap(std::forward<F>(f), std::vector<T>(items), MapOptions{.chunksize = chunksize});
     }
 
     /// out[i] = f(in[i]). `out` is contiguous, of values whose bytes are all there is to them, and has room for all items
@@ -142,8 +134,8 @@ public:
     void for_each(F&& f, Range&& range, Chunk chunksize) {
         for_each(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize});
     }
-    template <typename F, typename T>
-    void for_each(F&& f, std::initializer_list<T> items, MapOptions options = {}) {
+    template <typename F, typename T, typename Options = MapOptions>
+    void for_each(F&& f, std::initializer_list<T> items, Options options = {}) {
         for_each(std::forward<F>(f), std::vector<T>(items), options);
     }
 
@@ -155,8 +147,8 @@ public:
     auto map_async(F&& f, Range&& range, Chunk chunksize) {
         return map_async(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize});
     }
-    template <typename F, typename T>
-    auto map_async(F&& f, std::initializer_list<T> items, MapOptions options = {}) {
+    template <typename F, typename T, typename Options = MapOptions>
+    auto map_async(F&& f, std::initializer_list<T> items, Options options = {}) {
         return map_async(std::forward<F>(f), std::vector<T>(items), options);
     }
 
@@ -167,8 +159,8 @@ public:
     auto starmap_async(F&& f, Range&& range, Chunk chunksize) {
         return starmap_async(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize});
     }
-    template <typename F, typename T>
-    auto starmap_async(F&& f, std::initializer_list<T> items, MapOptions options = {}) {
+    template <typename F, typename T, typename Options = MapOptions>
+    auto starmap_async(F&& f, std::initializer_list<T> items, Options options = {}) {
         return starmap_async(std::forward<F>(f), std::vector<T>(items), options);
     }
 
@@ -182,9 +174,9 @@ public:
     auto imap(F&& f, Range&& range, Chunk chunksize) {
         return imap_by(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize}, true);
     }
-    template <typename F, typename T>
-    auto imap(F&& f, std::initializer_list<T> items, MapOptions options = {}) {
-        return imap_by(std::forward<F>(f), std::vector<T>(items), options, true);
+    template <typename F, typename T, typename Options = MapOptions>
+    auto imap(F&& f, std::initializer_list<T> items, Options options = {}) {
+        return imap(std::forward<F>(f), std::vector<T>(items), options);
     }
     /// The same, in the order in which they are done.
     template <typename F, std::ranges::input_range Range>
@@ -195,9 +187,9 @@ public:
     auto imap_unordered(F&& f, Range&& range, Chunk chunksize) {
         return imap_by(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize}, false);
     }
-    template <typename F, typename T>
-    auto imap_unordered(F&& f, std::initializer_list<T> items, MapOptions options = {}) {
-        return imap_by(std::forward<F>(f), std::vector<T>(items), options, false);
+    template <typename F, typename T, typename Options = MapOptions>
+    auto imap_unordered(F&& f, std::initializer_list<T> items, Options options = {}) {
+        return imap_unordered(std::forward<F>(f), std::vector<T>(items), options);
     }
 
     /// op(... op(op(init, f(a)), f(b)) ..., f(z)), with the parentheses anywhere: the workers fold what they do themselves.

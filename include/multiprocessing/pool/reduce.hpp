@@ -16,6 +16,7 @@
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/os/throw_site.hpp>
 #include <multiprocessing/pool/callable.hpp>
+#include <multiprocessing/pool/carried.hpp>
 #include <multiprocessing/pool/dispatch.hpp>
 #include <multiprocessing/pool/log.hpp>
 #include <multiprocessing/pool/task.hpp>
@@ -48,6 +49,24 @@ inline constexpr bool is_pointer_to_code<folding<F, Op>> =
 
 } // namespace detail
 
+/// Each of the two in a form that travels.
+template <typename F, typename Op>
+[[nodiscard]] auto packable(const folding<F, Op>& f) {
+    return folding<packable_form<F>, packable_form<Op>>{packable(f.function), packable(f.combine)};
+}
+
+/// Where both come along with each item: calls the one, and keeps the other.
+template <typename Op>
+struct unfolding {
+    std::optional<Op>& combine;
+
+    template <typename F, typename T>
+    auto operator()(carried<folding<F, Op>, T>&& both) const {
+        if (!combine) combine.emplace(both.function.combine);
+        return call_with(both.function, both.item);
+    }
+};
+
 /// A fold as what a call wants (dispatch.hpp). Each worker folds the chunk it has claimed and logs one partial result under
 /// the number of the chunk's first item; the caller folds these in the order of the items. So `op` needn't commute, and
 /// since a chunk is on record as one result or none, a worker that dies can't have a part of it counted twice. A chunk is
@@ -67,15 +86,24 @@ public:
             site.watch([&] {
                 auto&& both = get_callable<F>(which.callable);
                 const Items items(which);
+                constexpr bool is_carried = std::is_same_v<F, call_carried>;
+                std::optional<packable_form<Op>> combine;
+                const auto call = [&](std::uint64_t item) {
+                    if constexpr (is_carried) {
+                        unfolding<packable_form<Op>> apart{combine};
+                        return items.call(apart, item);
+                    } else {
+                        return items.call(both, item);
+                    }
+                };
                 std::optional<T> sum;
                 for (; i < at.work.end; ++i) {
                     if (which.dropped.load(std::memory_order_relaxed) != 0) return;
                     here.item.store(i, std::memory_order_relaxed);
                     if (timeout != 0) here.due.store(now() + timeout, std::memory_order_relaxed);
-                    if (sum)
-                        sum.emplace(std::invoke(both.combine, std::move(*sum), items.call(both, first + i)));
-                    else
-                        sum.emplace(items.call(both, first + i));
+                    if (!sum) sum.emplace(call(first + i));
+                    else if constexpr (is_carried) sum.emplace(std::invoke(*combine, std::move(*sum), call(first + i)));
+                    else sum.emplace(std::invoke(both.combine, std::move(*sum), call(first + i)));
                 }
                 at.log.append(at.j, at.work, first + at.work.begin, [&](std::span<std::byte> room) {
                     return std::optional<std::uint64_t>(serial::pack_into(room, *sum));

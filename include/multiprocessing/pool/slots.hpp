@@ -108,6 +108,7 @@ inline void crew::start(unsigned j, unsigned party) {
     if (broken_) lose(j, broken_);
     board_.job_at(j).hands.store(party == 0 ? terms_.workers : parties_[party].present, std::memory_order_relaxed);
     board_.open(j, party);
+    if (mine.how.timeout.count() != 0 && !waiting_.empty()) look_up(); // who sleeps already sleeps for too long
 }
 
 inline bool crew::all_complete(unsigned j) const noexcept {
@@ -333,8 +334,10 @@ placed crew::append(line& to, const packed_input& input, const manner& how, Fill
     task.value = 0;
     task.state.store(static_cast<std::uint32_t>(fate::pending), std::memory_order_relaxed);
     if (how.retries != 0) all.notes_[i].retries = how.retries;
-    if (how.timeout.count() != 0 && (all.shortest_timeout_ == 0 || task.timeout < all.shortest_timeout_))
+    if (how.timeout.count() != 0 && (all.shortest_timeout_ == 0 || task.timeout < all.shortest_timeout_)) {
         all.shortest_timeout_ = task.timeout;
+        if (!waiting_.empty()) look_up(); // as in start()
+    }
     if (broken_) {
         all.notes_[i].lost = broken_;
         task.state.store(static_cast<std::uint32_t>(fate::lost));

@@ -144,24 +144,24 @@ public:
     }
 
     // With a list in braces, or the chunk size alone.
-    template <typename F, typename T>
-    auto map(F&& f, std::initializer_list<T> items, MapOptions options = {}) {
+    template <typename F, typename T, typename Options = MapOptions>
+    auto map(F&& f, std::initializer_list<T> items, Options options = {}) {
         return map(std::forward<F>(f), std::vector<T>(items), options);
     }
     template <typename F, std::ranges::input_range Range, std::integral Chunk>
     auto map(F&& f, Range&& range, Chunk chunksize) {
         return map(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize});
     }
-    template <typename F, typename T>
-    auto map_async(F&& f, std::initializer_list<T> items, MapOptions options = {}) {
+    template <typename F, typename T, typename Options = MapOptions>
+    auto map_async(F&& f, std::initializer_list<T> items, Options options = {}) {
         return map_async(std::forward<F>(f), std::vector<T>(items), options);
     }
     template <typename F, std::ranges::input_range Range, std::integral Chunk>
     auto map_async(F&& f, Range&& range, Chunk chunksize) {
         return map_async(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize});
     }
-    template <typename F, typename T>
-    auto starmap(F&& f, std::initializer_list<T> items, MapOptions options = {}) {
+    template <typename F, typename T, typename Options = MapOptions>
+    auto starmap(F&& f, std::initializer_list<T> items, Options options = {}) {
         return starmap(std::forward<F>(f), std::vector<T>(items), options);
     }
     template <typename F, std::ranges::input_range Range, std::integral Chunk>

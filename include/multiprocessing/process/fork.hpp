@@ -8,6 +8,7 @@
 #include <multiprocessing/os/child.hpp>
 #include <multiprocessing/os/descriptor.hpp>
 #include <multiprocessing/os/self.hpp>
+#include <multiprocessing/os/thread.hpp>
 #include <multiprocessing/process/bootstrap.hpp>
 #include <multiprocessing/process/launch.hpp>
 #include <multiprocessing/process/lineage.hpp>
@@ -38,6 +39,7 @@ running start_by_fork(launch terms, Body&& body) {
     os::child child = os::fork_child();
     if (child.pid() == 0) {
         leave(run([&] {
+            os::let_signals_in_again();
             if (terms.daemon || terms.dies_with_parent) os::die_with(self.pid); // first: until then it could be missed
             birth.in_child();
             arrive(terms, std::move(self));

@@ -3,10 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility> // std::move
 #include <vector>
 
 #include <multiprocessing/exceptions.hpp>
@@ -154,18 +156,43 @@ void write_tag(writer& out) {
     out.bytes(name.data(), name.size());
 }
 
+/// What else a T can be received from: specialised for Object.
+template <typename... Types>
+struct types_of_messages {};
+template <typename T>
+struct also_received_from : types_of_messages<> {};
+
+template <typename T>
+[[noreturn]] void refuse_tag(std::string_view name) {
+    std::string text = "a message of type ";
+    text.append(name).append(" can't be received as ").append(type_name<T>());
+    if (type_name<T>().substr(0, 255) == name) text += ": the sender's numbers have other sizes";
+    throw TypeError(text);
+}
+
 /// Reads what write_tag() wrote; TypeError if it was another type.
 template <typename T>
 void read_tag(reader& in) {
     const auto sent = in.number<std::uint64_t>();
     const std::size_t size = in.number<std::uint8_t>();
     const auto* name = reinterpret_cast<const char*>(in.run(size));
-    if (sent == fingerprint<T>()) return;
-    std::string text = "a message of type ";
-    text.append(name, size).append(" can't be received as ").append(type_name<T>());
-    if (type_name<T>().substr(0, 255) == std::string_view(name, size))
-        text += ": the sender's numbers have other sizes";
-    throw TypeError(text);
+    if (sent != fingerprint<T>()) refuse_tag<T>(std::string_view(name, size));
+}
+
+/// Reads what write_tag() wrote, and the value behind it.
+template <typename T>
+[[nodiscard]] T take_tagged(reader& in) {
+    const auto sent = in.number<std::uint64_t>();
+    const std::size_t size = in.number<std::uint8_t>();
+    const auto* name = reinterpret_cast<const char*>(in.run(size));
+    if (sent == fingerprint<T>()) return serial::take<T>(in);
+    std::optional<T> value;
+    const auto try_each = [&]<typename... Sent>(const types_of_messages<Sent...>&) {
+        static_cast<void>(((sent == fingerprint<Sent>() && (value.emplace(serial::take<Sent>(in)), true)) || ...));
+    };
+    try_each(also_received_from<T>());
+    if (!value) refuse_tag<T>(std::string_view(name, size));
+    return *std::move(value);
 }
 
 /// As the functions above, in messages that know their type.

@@ -8,6 +8,7 @@
 #include <numeric>    // std::iota
 #include <ostream>    // operator<<
 #include <stdexcept>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -15,6 +16,7 @@
 #include <fmt/format.h>
 
 #include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/serial/archive.hpp>
 #include <multiprocessing/serial/object/codec.hpp> // here, so that no file sees an Object that doesn't travel
 #include <multiprocessing/serial/object/compare.hpp>
 #include <multiprocessing/serial/object/convert.hpp>
@@ -325,3 +327,10 @@ template <>
 struct std::hash<multiprocessing::Object> {
     [[nodiscard]] std::size_t operator()(const multiprocessing::Object& x) const { return x.hash(); }
 };
+
+/// send(5) and recv() understand each other: what Python code would mean by it.
+template <>
+struct multiprocessing::serial::also_received_from<multiprocessing::Object>
+    : types_of_messages<std::nullptr_t, bool, char, short, int, long, long long, unsigned short, unsigned, unsigned long,
+                        unsigned long long, float, double, std::string, bytes, list, dict, std::vector<int>, std::vector<long>,
+                        std::vector<double>, std::vector<std::string>, std::vector<Object>> {};

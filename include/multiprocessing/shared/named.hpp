@@ -198,11 +198,14 @@ public:
         here_.reset();
         closed_ = true;
     }
-    /// Takes the name away: once; ENOENT when it is gone already.
+    /// Takes the name away: once; ENOENT when it is gone already. After the creator's last close(), which has done it, nothing is
+    /// left to do.
     void unlink() const {
+        std::uint32_t by_closing = 1;
+        if (closed_ && state_->is_ours() && state_->left.gone.compare_exchange_strong(by_closing, 2)) return;
         if (!os::unlink_named_memory(state_->name()))
             os::throw_error(ENOENT, "cannot unlink shared memory {}", state_->name());
-        state_->left.gone.store(1);
+        state_->left.gone.store(2);
     }
 
 private:

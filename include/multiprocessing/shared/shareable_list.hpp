@@ -3,6 +3,7 @@
 
 #include <algorithm> // std::min
 #include <charconv>  // std::from_chars
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring> // std::memcpy
@@ -36,7 +37,7 @@ struct ShareableListOptions {
 /// made.
 ///
 ///     mp::shared_memory::ShareableList list({1, 2.5, "three", true, nullptr});
-///     list.set(0, "one");
+///     list[0] = "one";
 ///     fmt::print("{}\n", std::get<std::string>(list[0]));
 ///     mp::shared_memory::ShareableList same({.name = list.shm().name()});    // in another program
 ///
@@ -56,6 +57,7 @@ struct ShareableListOptions {
 class ShareableList {
 public:
     class iterator;
+    class place;
     using value_type = ListItem;
 
     /// Empty.
@@ -69,8 +71,8 @@ public:
     [[nodiscard]] std::size_t size() const { return count(); }
     [[nodiscard]] bool empty() const { return size() == 0; }
 
-    /// -1 is the last one.
-    [[nodiscard]] ListItem operator[](std::ptrdiff_t i) const { return read(place_of(i)); }
+    /// -1 is the last one. What is assigned to it is set.
+    [[nodiscard]] place operator[](std::ptrdiff_t i) const;
     [[nodiscard]] ListItem get(std::ptrdiff_t i) const { return read(place_of(i)); }
     void set(std::ptrdiff_t i, const ListItem& item) const;
 
@@ -128,6 +130,36 @@ private:
     SharedMemory memory_;
 };
 
+/// An item as it was when it was asked for, and where it stands.
+class ShareableList::place : public ListItem {
+public:
+    place(const ShareableList& of, std::ptrdiff_t at) : ListItem(of.get(at)), of_(&of), at_(at) {}
+    place(const place&) = default;
+
+    template <typename T>
+        requires std::constructible_from<ListItem, T>
+    const place& operator=(T&& item) {
+        static_cast<ListItem&>(*this) = ListItem(std::forward<T>(item));
+        of_->set(at_, *this);
+        return *this;
+    }
+    const place& operator=(const place& other) { return *this = static_cast<const ListItem&>(other); }
+
+    template <typename T>
+        requires(std::constructible_from<ListItem, const T&> && !std::derived_from<T, ListItem>)
+    friend bool operator==(const place& a, const T& b) {
+        return static_cast<const ListItem&>(a) == ListItem(b);
+    }
+
+private:
+    const ShareableList* of_;
+    std::ptrdiff_t at_;
+};
+
+inline ShareableList::place ShareableList::operator[](std::ptrdiff_t i) const {
+    return {*this, i};
+}
+
 /// Reads each item when it is asked for.
 class ShareableList::iterator {
 public:
@@ -137,7 +169,7 @@ public:
     iterator() = default;
     iterator(const ShareableList* of, std::ptrdiff_t at) : of_(of), at_(at) {}
 
-    ListItem operator*() const { return (*of_)[at_]; }
+    ListItem operator*() const { return of_->get(at_); }
     iterator& operator++() {
         ++at_;
         return *this;

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility> // std::forward, std::move
 #include <vector>
 
@@ -124,7 +126,10 @@ public:
     }
     template <typename T, typename... Args>
     [[nodiscard]] static multiprocessing::Array<T> Array(Args&&... args) {
-        return multiprocessing::Array<T>(std::forward<Args>(args)...);
+        if constexpr (sizeof...(Args) == 1 && (std::integral<std::remove_cvref_t<Args>> && ...))
+            return multiprocessing::Array<T>(static_cast<std::size_t>(args)...);
+        else
+            return multiprocessing::Array<T>(std::forward<Args>(args)...);
     }
     template <typename T>
     [[nodiscard]] static multiprocessing::Array<T> Array(std::initializer_list<T> items) {
@@ -132,7 +137,10 @@ public:
     }
     template <typename T, typename... Args>
     [[nodiscard]] static multiprocessing::RawArray<T> RawArray(Args&&... args) {
-        return multiprocessing::RawArray<T>(std::forward<Args>(args)...);
+        if constexpr (sizeof...(Args) == 1 && (std::integral<std::remove_cvref_t<Args>> && ...))
+            return multiprocessing::RawArray<T>(static_cast<std::size_t>(args)...);
+        else
+            return multiprocessing::RawArray<T>(std::forward<Args>(args)...);
     }
     template <typename T>
     [[nodiscard]] static multiprocessing::RawArray<T> RawArray(std::initializer_list<T> items) {

@@ -105,7 +105,7 @@ TEST_CASE("an item that takes too long fails, and its worker is replaced", "[dea
     REQUIRE_THROWS_WITH(pool.map(stuck, testing::count_up(0, 8), {.task_timeout = 50ms}), testing::contains("item 7 of 8"));
     REQUIRE_THROWS_AS(pool.map(stuck, testing::count_up(8, 9), {.task_timeout = 50ms}), mp::TimeoutError);
     REQUIRE_THROWS_AS(pool.apply({.task_timeout = 50ms}, stuck, 7), mp::TimeoutError);
-    const int k = 0; // on heirs
+    int k = 0; // on heirs
     REQUIRE_THROWS_AS(pool.map([k, stuck](int x) { return stuck(x) + k; }, {1, 7, 2}, {.task_timeout = 50ms}), mp::TimeoutError);
     auto one = pool.apply_async({.task_timeout = 50ms}, stuck, 8);
     auto other = pool.apply_async(stuck, 1);
@@ -178,7 +178,7 @@ TEST_CASE("workers are given their surroundings", "[deaths][pool]") {
     mp::Pool pool({.processes = 1, .nice = 1, .env = {{"POOL_TEST", "yes"}}, .cwd = "/"});
     REQUIRE(pool.apply([] { return std::string(std::getenv("POOL_TEST")); }) == "yes");
     REQUIRE(pool.apply([] { char here[64]; return std::string(::getcwd(here, sizeof here)); }) == "/");
-    const int k = 0; // heirs too
+    int k = 0; // heirs too
     REQUIRE(pool.apply([k] { return std::string(std::getenv("POOL_TEST") + k); }) == "yes");
 }
 

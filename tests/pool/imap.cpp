@@ -222,7 +222,7 @@ TEST_CASE("a fold gives what the loop gives, whatever the operation", "[pool][re
     std::string expected = ">";
     for (int i = 0; i < 3000; ++i) expected += std::to_string(i);
     REQUIRE(pool.map_reduce([](int x) { return std::to_string(x); }, join, testing::count_up(0, 3000), std::string(">")) == expected);
-    const long k = 3; // captured
+    long k = 3; // captured
     REQUIRE(pool.map_reduce([k](int x) { return x * k; }, std::plus<>(), testing::count_up(0, 101), 0L) == 3 * 5050);
     struct times { // can be carried to spawned workers as well
         int factor;

@@ -87,7 +87,7 @@ public:
     /// BrokenPipeError when nobody is left at the other end.
     /// Items in braces are an Object; a text in quotes is a std::string.
     template <typename T = Object>
-    void send(const T& value) {
+    void send(const T& value) const {
         if constexpr (std::is_array_v<T> && std::is_same_v<std::remove_extent_t<T>, char>) {
             send(std::string(value));
         } else if constexpr (serial::detail::demand<T>) {
@@ -102,20 +102,20 @@ public:
     /// Receives the next one. EOFError when there is none and nobody is left to send one. After a TypeError the message is gone.
     /// An Object is also made of a number, a text, a list, a dict, or a vector of numbers or texts, that was sent as such.
     template <typename T = Object>
-    [[nodiscard]] T recv() {
+    [[nodiscard]] T recv() const {
         return *receive<T>(channel::patience::for_ever());
     }
     /// Nothing when none came in time.
     template <typename T = Object, typename Rep, typename Period>
-    [[nodiscard]] std::optional<T> try_recv_for(std::chrono::duration<Rep, Period> timeout) {
+    [[nodiscard]] std::optional<T> try_recv_for(std::chrono::duration<Rep, Period> timeout) const {
         return receive<T>(channel::patience(timeout));
     }
 
     /// Sends bytes as they are. ValueError for a part that isn't there.
-    void send_bytes(std::span<const std::byte> bytes, std::ptrdiff_t offset = 0, std::optional<std::ptrdiff_t> size = {});
+    void send_bytes(std::span<const std::byte> bytes, std::ptrdiff_t offset = 0, std::optional<std::ptrdiff_t> size = {}) const;
     /// The same, of a text (one in quotes without its null) or of plain elements that lie in one piece.
     template <channel::LiesInBytes Range>
-    void send_bytes(const Range& of, std::ptrdiff_t offset = 0, std::optional<std::ptrdiff_t> size = {}) {
+    void send_bytes(const Range& of, std::ptrdiff_t offset = 0, std::optional<std::ptrdiff_t> size = {}) const {
         if constexpr (std::is_convertible_v<const Range&, std::string_view>)
             send_bytes(std::as_bytes(std::span(std::string_view(of))), offset, size);
         else
@@ -123,18 +123,18 @@ public:
     }
     /// One message as bytes. ValueError when it is longer than `maxlength`, and it is gone.
     /// (Over a socket nothing more can be received then, as in Python: how long one would have to wait for the rest, nobody knows.)
-    [[nodiscard]] std::vector<std::byte> recv_bytes(std::optional<std::ptrdiff_t> maxlength = {});
+    [[nodiscard]] std::vector<std::byte> recv_bytes(std::optional<std::ptrdiff_t> maxlength = {}) const;
     /// One message into memory that is there. Returns its size. BufferTooShort, with the message in it, when it doesn't fit.
-    std::size_t recv_bytes_into(std::span<std::byte> to, std::ptrdiff_t offset = 0);
+    std::size_t recv_bytes_into(std::span<std::byte> to, std::ptrdiff_t offset = 0) const;
 
     /// Whether recv() would return at once: with a message, or with EOFError.
     /// Over a socket: when a part of one has come.
-    [[nodiscard]] bool poll() {
+    [[nodiscard]] bool poll() const {
         return stream_.get ? poll_socket(os::deadline::after({})) : is_ready(true);
     }
     /// Waits for that so long at most.
     template <typename Rep, typename Period>
-    [[nodiscard]] bool poll(std::chrono::duration<Rep, Period> timeout) {
+    [[nodiscard]] bool poll(std::chrono::duration<Rep, Period> timeout) const {
         const channel::patience how_long(timeout);
         if (stream_.get) return poll_socket(how_long.until());
         demand_readable();
@@ -143,7 +143,7 @@ public:
     /// A descriptor to poll: readable whenever poll() is true. Not to be read from. Made when first asked for; another one in each
     /// process. From then on a message costs its sender a call of the system when this end had nothing to receive.
     /// (Where there is no epoll it doesn't show that the other end has died.)
-    [[nodiscard]] int fileno();
+    [[nodiscard]] int fileno() const;
 
     void close() noexcept { hang_up(); }
     [[nodiscard]] bool closed() const noexcept { return !end_ && !stream_.get; }
@@ -186,52 +186,53 @@ private:
         demand_open();
         if (!writable()) throw ValueError("the connection is read-only");
     }
-    [[nodiscard]] channel::poller& own_poller() {
+    [[nodiscard]] channel::poller& own_poller() const {
         if (!poller_ || !poller_->is_ours()) {
             poller_ = std::make_shared<channel::poller>(link_, side_.number % 2);
             polled_ = false;
         }
         return *poller_;
     }
-    void after_receiving() {
+    void after_receiving() const {
         if (polled_) static_cast<void>(fileno());
     }
 
-    [[nodiscard]] bool is_ready(bool look_closer);
+    [[nodiscard]] bool is_ready(bool look_closer) const;
     template <typename Attempt>
-    [[nodiscard]] bool wait_until(const channel::patience& how_long, Attempt attempt);
-    [[nodiscard]] bool take(channel::incoming& message, const channel::patience& how_long);
+    [[nodiscard]] bool wait_until(const channel::patience& how_long, Attempt attempt) const;
+    [[nodiscard]] bool take(channel::incoming& message, const channel::patience& how_long) const;
     template <typename T>
-    [[nodiscard]] std::optional<T> receive(const channel::patience& how_long);
+    [[nodiscard]] std::optional<T> receive(const channel::patience& how_long) const;
     template <typename F>
-    void send_marked(bool marked, F write_all);
+    void send_marked(bool marked, F write_all) const;
     void hang_up() noexcept;
 
-    [[nodiscard]] bool poll_socket(const os::deadline& until) {
+    [[nodiscard]] bool poll_socket(const os::deadline& until) const {
         demand_readable();
         return stream_.get->is_ready(until);
     }
     template <typename F>
-    void send_over_socket(F write_all);
+    void send_over_socket(F write_all) const;
     template <typename T>
-    [[nodiscard]] std::optional<T> receive_over_socket(const channel::patience& how_long);
+    [[nodiscard]] std::optional<T> receive_over_socket(const channel::patience& how_long) const;
 
-    channel::stream_handle stream_; // if there is one, there is nothing of the rest
+    // Constness is the handle's, as with every shared object: a lambda may use its copy.
+    mutable channel::stream_handle stream_; // if there is one, there is nothing of the rest
     memory::handle<channel::link_state> link_;
     memory::handle<channel::end_state> end_;
-    channel::ring in_, out_;
+    mutable channel::ring in_, out_;
     side side_;
-    std::shared_ptr<channel::poller> poller_;
-    bool polled_ = false; // somebody has fileno()
+    mutable std::shared_ptr<channel::poller> poller_;
+    mutable bool polled_ = false; // somebody has fileno()
 };
 
-inline bool Connection::is_ready(bool look_closer) {
+inline bool Connection::is_ready(bool look_closer) const {
     demand_readable();
     if (in_.peek(look_closer) == channel::ring::result::done) return true;
     return !channel::is_there(other_end(), look_closer);
 }
 
-inline int Connection::fileno() {
+inline int Connection::fileno() const {
     demand_open();
     if (stream_.get) return stream_.get->fd();
     auto& bell = own_poller();
@@ -248,7 +249,7 @@ inline int Connection::fileno() {
 // For a few milliseconds as everybody waits, by sleeping in the ring, which costs a sender least. Then by polling, because that
 // also shows the end of the processes at the other end.
 template <typename Attempt>
-bool Connection::wait_until(const channel::patience& how_long, Attempt attempt) {
+bool Connection::wait_until(const channel::patience& how_long, Attempt attempt) const {
     using result = channel::ring::result;
     if (attempt(false)) return true;
     const auto soon = os::deadline::after(std::chrono::milliseconds(5));
@@ -269,7 +270,7 @@ bool Connection::wait_until(const channel::patience& how_long, Attempt attempt) 
     }
 }
 
-inline bool Connection::take(channel::incoming& message, const channel::patience& how_long) {
+inline bool Connection::take(channel::incoming& message, const channel::patience& how_long) const {
     demand_readable();
     using result = channel::ring::result;
     bool at_end = false;
@@ -289,7 +290,7 @@ inline bool Connection::take(channel::incoming& message, const channel::patience
 }
 
 template <typename T>
-std::optional<T> Connection::receive(const channel::patience& how_long) {
+std::optional<T> Connection::receive(const channel::patience& how_long) const {
     if (stream_.get) return receive_over_socket<T>(how_long);
     channel::incoming message;
     if (!take(message, how_long)) return {};
@@ -309,7 +310,7 @@ std::optional<T> Connection::receive(const channel::patience& how_long) {
     }
 }
 
-inline std::vector<std::byte> Connection::recv_bytes(std::optional<std::ptrdiff_t> maxlength) {
+inline std::vector<std::byte> Connection::recv_bytes(std::optional<std::ptrdiff_t> maxlength) const {
     demand_readable();
     if (maxlength && *maxlength < 0) throw ValueError("negative maxlength");
     if (stream_.get) {
@@ -328,7 +329,7 @@ inline std::vector<std::byte> Connection::recv_bytes(std::optional<std::ptrdiff_
     return copy;
 }
 
-inline std::size_t Connection::recv_bytes_into(std::span<std::byte> to, std::ptrdiff_t offset) {
+inline std::size_t Connection::recv_bytes_into(std::span<std::byte> to, std::ptrdiff_t offset) const {
     demand_readable();
     if (offset < 0) throw ValueError("negative offset");
     if (static_cast<std::size_t>(offset) > to.size()) throw ValueError("offset too large");
@@ -351,7 +352,7 @@ inline std::size_t Connection::recv_bytes_into(std::span<std::byte> to, std::ptr
 }
 
 template <typename F>
-void Connection::send_marked(bool marked, F write_all) {
+void Connection::send_marked(bool marked, F write_all) const {
     demand_writable();
     using result = channel::ring::result;
     const auto nobody = [] { return BrokenPipeError("nobody is left to receive what is sent"); };
@@ -370,7 +371,7 @@ void Connection::send_marked(bool marked, F write_all) {
     link_->polling[1 - side_.number % 2].ring();
 }
 
-inline void Connection::send_bytes(std::span<const std::byte> bytes, std::ptrdiff_t offset, std::optional<std::ptrdiff_t> size) {
+inline void Connection::send_bytes(std::span<const std::byte> bytes, std::ptrdiff_t offset, std::optional<std::ptrdiff_t> size) const {
     demand_writable();
     if (offset < 0) throw ValueError("negative offset");
     if (static_cast<std::size_t>(offset) > bytes.size()) throw ValueError("buffer length < offset");
@@ -385,7 +386,7 @@ inline void Connection::send_bytes(std::span<const std::byte> bytes, std::ptrdif
 }
 
 template <typename F>
-void Connection::send_over_socket(F write_all) {
+void Connection::send_over_socket(F write_all) const {
     demand_writable();
     std::vector<memory::holding> shares;
     const auto bytes = serial::detail::pack_by(shares, [&](serial::writer& out) {
@@ -399,7 +400,7 @@ void Connection::send_over_socket(F write_all) {
 }
 
 template <typename T>
-std::optional<T> Connection::receive_over_socket(const channel::patience& how_long) {
+std::optional<T> Connection::receive_over_socket(const channel::patience& how_long) const {
     demand_readable();
     const auto bytes = stream_.get->receive(how_long.until());
     if (!bytes) return {};

@@ -31,38 +31,38 @@ public:
 
     /// An item that was taken, by this process or another, is done with. ValueError when there is none such. (Python counts items
     /// that nobody has taken yet too.)
-    void task_done() {
+    void task_done() const {
         this->gate_.demand_open("this JoinableQueue");
         if (!hands_.report()) throw ValueError("task_done() called too many times");
         this->ring_.state()->more.ring_all();
     }
 
     /// Waits until every item ever put has been taken and reported.
-    void join() { static_cast<void>(wait(channel::patience::for_ever())); }
+    void join() const { static_cast<void>(wait(channel::patience::for_ever())); }
     /// Waits so long at most. True if it is so.
     template <typename Rep, typename Period>
-    bool join(std::chrono::duration<Rep, Period> timeout) {
+    bool join(std::chrono::duration<Rep, Period> timeout) const {
         return wait(channel::patience(timeout));
     }
 
-    [[nodiscard]] T get(bool block = true) { return taken(channel::patience::unless(block)); }
+    [[nodiscard]] T get(bool block = true) const { return taken(channel::patience::unless(block)); }
     template <typename Rep, typename Period>
-    [[nodiscard]] T get(std::chrono::duration<Rep, Period> timeout) {
+    [[nodiscard]] T get(std::chrono::duration<Rep, Period> timeout) const {
         return taken(channel::patience(timeout));
     }
     template <typename Rep, typename Period>
-    [[nodiscard]] T get(bool block, std::chrono::duration<Rep, Period> timeout) {
+    [[nodiscard]] T get(bool block, std::chrono::duration<Rep, Period> timeout) const {
         return taken(block ? channel::patience(timeout) : channel::patience::none());
     }
-    [[nodiscard]] T get_nowait() { return get(false); }
-    [[nodiscard]] std::optional<T> try_get() { return receive(channel::patience::none()); }
+    [[nodiscard]] T get_nowait() const { return get(false); }
+    [[nodiscard]] std::optional<T> try_get() const { return receive(channel::patience::none()); }
     template <typename Rep, typename Period>
-    [[nodiscard]] std::optional<T> try_get_for(std::chrono::duration<Rep, Period> timeout) {
+    [[nodiscard]] std::optional<T> try_get_for(std::chrono::duration<Rep, Period> timeout) const {
         return receive(channel::patience(timeout));
     }
-    [[nodiscard]] std::vector<T> get_many(std::size_t most) { return receive_many(most, channel::patience::for_ever()); }
+    [[nodiscard]] std::vector<T> get_many(std::size_t most) const { return receive_many(most, channel::patience::for_ever()); }
     template <typename Rep, typename Period>
-    [[nodiscard]] std::vector<T> get_many(std::size_t most, std::chrono::duration<Rep, Period> timeout) {
+    [[nodiscard]] std::vector<T> get_many(std::size_t most, std::chrono::duration<Rep, Period> timeout) const {
         return receive_many(most, channel::patience(timeout));
     }
 
@@ -87,20 +87,20 @@ private:
         const std::uint64_t queued = this->ring_.size();
         return queued + hands_.sum(true);
     }
-    bool wait(const channel::patience& how_long) {
+    bool wait(const channel::patience& how_long) const {
         const std::chrono::nanoseconds nap = std::chrono::milliseconds(20); // for who died with an item, and nobody knows
         return this->ring_.state()->more.await([&] { return outstanding() == 0; }, how_long.until(), nap);
     }
-    std::optional<T> receive(const channel::patience& how_long) {
+    std::optional<T> receive(const channel::patience& how_long) const {
         this->gate_.demand_open("this JoinableQueue");
         return channel::receive_value<T>(this->ring_, how_long, counter{&hands_, &this->ring_.state()->more});
     }
-    T taken(const channel::patience& how_long) {
+    T taken(const channel::patience& how_long) const {
         auto item = receive(how_long);
         if (!item) throw Empty("the queue is empty");
         return *std::move(item);
     }
-    std::vector<T> receive_many(std::size_t most, const channel::patience& how_long) {
+    std::vector<T> receive_many(std::size_t most, const channel::patience& how_long) const {
         std::vector<T> items;
         if (most == 0) return items;
         auto item = receive(how_long);

@@ -77,50 +77,50 @@ public:
         : ring_(channel::typical_size<T>, maxsize > 0 ? static_cast<std::uint64_t>(maxsize) : 0) {}
 
     /// Appends an item, waiting while the queue is full. Full: it was, and `block` is false.
-    void put(const T& item, bool block = true) { put_in(item, channel::patience::unless(block)); }
+    void put(const T& item, bool block = true) const { put_in(item, channel::patience::unless(block)); }
     /// Waits so long at most, then Full.
     template <typename Rep, typename Period>
-    void put(const T& item, std::chrono::duration<Rep, Period> timeout) {
+    void put(const T& item, std::chrono::duration<Rep, Period> timeout) const {
         put_in(item, channel::patience(timeout));
     }
     /// `timeout` counts only if `block`, as in Python.
     template <typename Rep, typename Period>
-    void put(const T& item, bool block, std::chrono::duration<Rep, Period> timeout) {
+    void put(const T& item, bool block, std::chrono::duration<Rep, Period> timeout) const {
         put_in(item, block ? channel::patience(timeout) : channel::patience::none());
     }
-    void put_nowait(const T& item) { put(item, false); }
+    void put_nowait(const T& item) const { put(item, false); }
     /// False when the queue is full; the item is as it was then.
-    [[nodiscard]] bool try_put(const T& item) {
+    [[nodiscard]] bool try_put(const T& item) const {
         gate_.demand_open("this Queue");
         return channel::send_value(ring_, item, channel::patience::none());
     }
     /// Appends each in turn, waiting while the queue is full; many of them in the time of few.
     template <std::ranges::input_range Range>
-    void put_many(Range&& items);
-    void put_many(std::initializer_list<T> items) { put_many(std::span(items.begin(), items.size())); }
+    void put_many(Range&& items) const;
+    void put_many(std::initializer_list<T> items) const { put_many(std::span(items.begin(), items.size())); }
 
     /// Takes the first item, waiting for one. Empty: there was none, and `block` is false.
-    [[nodiscard]] T get(bool block = true) { return get_from(channel::patience::unless(block)); }
+    [[nodiscard]] T get(bool block = true) const { return get_from(channel::patience::unless(block)); }
     /// Waits so long at most, then Empty.
     template <typename Rep, typename Period>
-    [[nodiscard]] T get(std::chrono::duration<Rep, Period> timeout) {
+    [[nodiscard]] T get(std::chrono::duration<Rep, Period> timeout) const {
         return get_from(channel::patience(timeout));
     }
     template <typename Rep, typename Period>
-    [[nodiscard]] T get(bool block, std::chrono::duration<Rep, Period> timeout) {
+    [[nodiscard]] T get(bool block, std::chrono::duration<Rep, Period> timeout) const {
         return get_from(block ? channel::patience(timeout) : channel::patience::none());
     }
-    [[nodiscard]] T get_nowait() { return get(false); }
-    [[nodiscard]] std::optional<T> try_get() { return receive(channel::patience::none()); }
+    [[nodiscard]] T get_nowait() const { return get(false); }
+    [[nodiscard]] std::optional<T> try_get() const { return receive(channel::patience::none()); }
     template <typename Rep, typename Period>
-    [[nodiscard]] std::optional<T> try_get_for(std::chrono::duration<Rep, Period> timeout) {
+    [[nodiscard]] std::optional<T> try_get_for(std::chrono::duration<Rep, Period> timeout) const {
         return receive(channel::patience(timeout));
     }
     /// Waits for one item, and takes those behind it that are there already, `most` altogether. Nothing if `most` is 0.
-    [[nodiscard]] std::vector<T> get_many(std::size_t most) { return receive_many(most, channel::patience::for_ever()); }
+    [[nodiscard]] std::vector<T> get_many(std::size_t most) const { return receive_many(most, channel::patience::for_ever()); }
     /// The same, waiting so long at most; empty when none came.
     template <typename Rep, typename Period>
-    [[nodiscard]] std::vector<T> get_many(std::size_t most, std::chrono::duration<Rep, Period> timeout) {
+    [[nodiscard]] std::vector<T> get_many(std::size_t most, std::chrono::duration<Rep, Period> timeout) const {
         return receive_many(most, channel::patience(timeout));
     }
 
@@ -144,20 +144,20 @@ protected:
     explicit Queue(memory::nothing_t) noexcept {}
     auto parts() noexcept { return std::tie(ring_.state()); }
 
-    void put_in(const T& item, const channel::patience& how_long) {
+    void put_in(const T& item, const channel::patience& how_long) const {
         gate_.demand_open("this Queue");
         if (!channel::send_value(ring_, item, how_long)) throw Full("the queue is full");
     }
-    std::optional<T> receive(const channel::patience& how_long) {
+    std::optional<T> receive(const channel::patience& how_long) const {
         gate_.demand_open("this Queue");
         return channel::receive_value<T>(ring_, how_long);
     }
-    T get_from(const channel::patience& how_long) {
+    T get_from(const channel::patience& how_long) const {
         auto item = receive(how_long);
         if (!item) throw Empty("the queue is empty");
         return *std::move(item);
     }
-    std::vector<T> receive_many(std::size_t most, const channel::patience& how_long);
+    std::vector<T> receive_many(std::size_t most, const channel::patience& how_long) const;
 
     mutable channel::ring ring_;
     channel::gate gate_;
@@ -165,7 +165,7 @@ protected:
 
 template <typename T>
 template <std::ranges::input_range Range>
-void Queue<T>::put_many(Range&& items) {
+void Queue<T>::put_many(Range&& items) const {
     auto at = std::ranges::begin(items);
     const auto end = std::ranges::end(items);
     if constexpr (channel::lies_in_cells<T>) {
@@ -199,7 +199,7 @@ void Queue<T>::put_many(Range&& items) {
 }
 
 template <typename T>
-std::vector<T> Queue<T>::receive_many(std::size_t most, const channel::patience& how_long) {
+std::vector<T> Queue<T>::receive_many(std::size_t most, const channel::patience& how_long) const {
     gate_.demand_open("this Queue");
     std::vector<T> items;
     if (most == 0) return items;

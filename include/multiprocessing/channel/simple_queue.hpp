@@ -20,12 +20,12 @@ public:
 
     SimpleQueue() : ring_(channel::typical_size<T>, 0) {}
 
-    void put(const T& item) {
+    void put(const T& item) const {
         gate_.demand_open("this SimpleQueue");
         static_cast<void>(channel::send_value(ring_, item, channel::patience::for_ever()));
     }
     /// Waits for an item.
-    [[nodiscard]] T get() {
+    [[nodiscard]] T get() const {
         gate_.demand_open("this SimpleQueue");
         return *channel::receive_value<T>(ring_, channel::patience::for_ever());
     }

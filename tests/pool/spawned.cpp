@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <map>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -36,6 +37,13 @@ struct adder {
 };
 
 using counter = memory::handle<std::atomic<int>>;
+
+struct late : std::runtime_error {
+    using runtime_error::runtime_error;
+};
+int throw_late() {
+    throw late("too late");
+}
 
 /// For each method that doesn't fork, with what it makes once and keeps made before anything is counted.
 StartMethod each_method() {
@@ -121,6 +129,20 @@ TEST_CASE("what can't travel to spawned workers is refused, and the pool goes on
     CHECK_THROWS_AS(pool.apply([&k] { return k; }), mp::NotPortableError);
     CHECK_THROWS_AS(pool.map([](const int* p) { return *p; }, std::vector<const int*>{&k}), mp::NotPortableError);
     CHECK(pool.map(square, {2}) == std::vector{4});
+}
+
+TEST_CASE("what only this process has registered arrives from spawned workers as its type", "[pool][spawned]") {
+    const auto method = each_method();
+    INFO(to_string(method));
+    mp::register_exception<late>(); // a worker doesn't get here
+    mp::Pool pool({.processes = 1, .start_method = method});
+    try {
+        pool.apply(throw_late);
+        FAIL("nothing was thrown");
+    } catch (const late& error) {
+        CHECK(error.what() == std::string("too late"));
+        CHECK(dynamic_cast<const mp::RemoteError*>(&error) != nullptr);
+    }
 }
 
 TEST_CASE("spawned workers run functions of shared libraries", "[pool][spawned]") {

@@ -38,7 +38,8 @@ namespace multiprocessing {
 ///     catch (const bad_page& e) { ... }        // thrown in a worker, caught here
 ///
 /// E is made again from its content if it is Serializable, or else from its what(): E(const std::string&), and then what its
-/// cereal functions add. What isn't registered arrives as the nearest base that is known, in the end as std::exception.
+/// cereal functions add. Where only the catcher has registered it (a spawned process doesn't get further than freeze_support()), it is
+/// made from its what() alone. What isn't registered arrives as the nearest base that is known, in the end as std::exception.
 ///
 /// - Python: none is needed; an exception there is pickled by its class's name and its args.
 /// - Threads: any, at any time.
@@ -162,6 +163,9 @@ struct exception_kind {
     /// Which of two registered kinds derives from the other isn't known to the compiler. But a pointer can be thrown and caught.
     void (*throw_pointer)() = nullptr;
     bool (*catches)(void (*throw_pointer)()) = nullptr;
+    /// For what was thrown where nobody had registered it: as raise(), of its text alone. None where that isn't enough.
+    void (*raise_text)(const thrown& it, bool nested) = nullptr;
+    const std::type_info* type = nullptr;
     const exception_kind* next = nullptr;
 };
 
@@ -270,6 +274,21 @@ void raise_exception(const thrown& it, std::span<const std::byte> content, bool 
 }
 
 template <typename E>
+constexpr auto text_raiser() -> void (*)(const thrown&, bool) {
+    if constexpr (from_text<E> && std::is_base_of_v<std::exception, E>)
+        return [](const thrown& it, bool nested) {
+            std::optional<E> exception;
+            try {
+                exception.emplace(it.message);
+            } catch (...) {
+                return;
+            }
+            raise_remote<E>(it, nested, [&] { return std::move(*exception); });
+        };
+    else return nullptr;
+}
+
+template <typename E>
 constexpr exception_kind content_kind() {
     return {type_name<E>(), save_exception<E>, raise_exception<E>,
             [] { throw static_cast<const E*>(nullptr); },
@@ -281,7 +300,8 @@ constexpr exception_kind content_kind() {
                 } catch (...) {
                 }
                 return false;
-            }};
+            },
+            text_raiser<E>(), &typeid(E)};
 }
 
 template <typename E>
@@ -457,7 +477,19 @@ inline thrown capture_chain(const std::exception_ptr& exception, int depth) {
     return it;
 }
 
+// A spawned process may throw what only its starter has registered, after freeze_support(): then the name of its type arrives, and
+// its text.
+inline void raise_by_name(const thrown& it, bool nested) {
+    for (const auto* kind = registered_kinds.load(std::memory_order_acquire); kind != nullptr; kind = kind->next) {
+        if (kind->raise_text == nullptr || os::type_name(*kind->type) != it.type_name) continue;
+        for (const auto& guise : it.guises)
+            if (guise.type == kind->name) return;
+        return kind->raise_text(it, nested);
+    }
+}
+
 [[noreturn]] inline void raise_best(const thrown& it, bool nested) {
+    raise_by_name(it, nested);
     for (const auto& guise : it.guises)
         if (const auto* kind = find_kind(guise.type)) kind->raise(it, guise.content, nested);
     raise_remote<std::exception>(it, nested, [] { return std::exception(); });

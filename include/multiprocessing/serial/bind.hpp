@@ -23,7 +23,9 @@ public:
     explicit bound(std::in_place_t, Given&&... given) : parts_(std::forward<Given>(given)...) {}
 
     // Not trivial, for its bytes aren't all there is to it: a pointer to a function means nothing in another process.
-    constexpr bound(const bound& other) : parts_(other.parts_) {}
+    constexpr bound(const bound& other)
+        requires(std::is_copy_constructible_v<F> && ... && std::is_copy_constructible_v<Args>)
+        : parts_(other.parts_) {}
     constexpr bound(bound&& other) noexcept(std::is_nothrow_move_constructible_v<std::tuple<F, Args...>>) // NOLINT(modernize-use-equals-default)
         : parts_(std::move(other.parts_)) {}
     bound& operator=(const bound&) = default;

@@ -45,7 +45,7 @@ struct alignas(64) track {
         const std::uint64_t n = written.load(std::memory_order_relaxed);
         std::size_t i = 0;
         for (const std::uint64_t word : {s.begun, s.ended, s.job, s.first, s.items, s.pid})
-            entries[n % room][i++].store(word, std::memory_order_relaxed);
+            entries[n % room][i++].store(word, std::memory_order_release); // none before the count of those that it overwrites
         written.store(n + 1, std::memory_order_release);
     }
 
@@ -56,11 +56,10 @@ struct alignas(64) track {
         const std::uint64_t begin = end < room ? 0 : end - room + 1; // the oldest may be being overwritten
         for (std::uint64_t n = begin; n < end; ++n) {
             std::array<std::uint64_t, 6> words{};
-            for (std::size_t i = 0; i < words.size(); ++i) words[i] = entries[n % room][i].load(std::memory_order_relaxed);
+            for (std::size_t i = 0; i < words.size(); ++i) words[i] = entries[n % room][i].load(std::memory_order_acquire);
             all.push_back({words[0], words[1], words[2], words[3], words[4], words[5]});
         }
-        std::atomic_thread_fence(std::memory_order_acquire);
-        const std::uint64_t now = written.load(std::memory_order_relaxed);
+        const std::uint64_t now = written.load(std::memory_order_acquire);
         const std::uint64_t valid = now < room ? 0 : now - room + 1;
         if (valid > begin) all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min(valid, end) - begin));
         return all;

@@ -1,9 +1,11 @@
 // Items that are tried again, items that take too long, workers that are replaced, and 10,000 kills at random under all kinds
 // of calls.
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -184,7 +186,9 @@ TEST_CASE("workers are given their surroundings", "[deaths][pool]") {
 
 TEST_CASE("10000 random kills under mixed traffic leave every surviving result right", "[deaths][pool][slow]") {
     const int kills = sanitized() ? 300 : 10'000;
-    mp::Pool pool(2);
+    const auto at_first = memory::family::here().objects();
+    std::optional<mp::Pool> owner(std::in_place, 2);
+    mp::Pool& pool = *owner;
     std::mt19937 random(2026);
     const auto in = testing::count_up(0, 60);
     int lost = 0;
@@ -221,7 +225,7 @@ TEST_CASE("10000 random kills under mixed traffic leave every surviving result r
             safely([&] { return pool.map(square, in, {.retries = 1}).at(59) == 59 * 59; });
         }
     };
-    traffic(kills / 10);
+    traffic(std::max(kills / 10, 300)); // until as much is kept warm as ever will be
     const auto objects = memory::family::here().objects();
     const auto members = memory::family::here().members_alive();
     const auto before = testing::census::now();
@@ -233,6 +237,8 @@ TEST_CASE("10000 random kills under mixed traffic leave every surviving result r
     REQUIRE(after.threads == before.threads);
     REQUIRE(after.descriptors.size() == before.descriptors.size());
     REQUIRE(after.shared_mappings == before.shared_mappings);
-    REQUIRE(memory::family::here().objects() <= objects + 4); // rooms and entries kept warm
+    REQUIRE(memory::family::here().objects() <= objects + 40); // how many rooms and entries are kept warm varies by chance
     REQUIRE(memory::family::here().members_alive() == members);
+    owner.reset();
+    REQUIRE(memory::family::here().objects() == at_first);
 }

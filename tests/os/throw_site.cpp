@@ -51,6 +51,12 @@ struct witness {
 [[gnu::noinline]] void thrower_of_text() {
     throw "text";
 }
+[[gnu::noinline]] void thrower_of_a_number() {
+    throw 42;
+}
+[[gnu::noinline]] void thrower_by_pointer() {
+    std::rethrow_exception(std::make_exception_ptr(std::bad_alloc()));
+}
 
 template <typename F>
 std::string site_of(F f) {
@@ -89,7 +95,7 @@ TEST_CASE("what is thrown passes a site unchanged, and a result too", "[os][thro
     int x = 0;
     CHECK(&site.watch([&]() -> int& { return x; }) == &x);
     CHECK(site.backtrace().empty());
-    CHECK_THROWS_AS(site.watch([] { throw 42; }), int);
+    CHECK_THROWS_AS(site.watch([] { testing::thrower_of_a_number(); }), int);
     CHECK_FALSE(site.backtrace().empty());
 }
 
@@ -139,8 +145,8 @@ TEST_CASE("destructors that run on the way take nothing from it", "[os][throw_si
 
 TEST_CASE("anything that can be thrown has a site", "[os][throw_site]") {
     CHECK_THAT(testing::site_of([] { testing::thrower_of_text(); }), testing::contains("thrower_of_text"));
-    CHECK_FALSE(testing::site_of([] { throw 42; }).empty());
-    CHECK_FALSE(testing::site_of([] { std::rethrow_exception(std::make_exception_ptr(std::bad_alloc())); }).empty());
+    CHECK_FALSE(testing::site_of([] { testing::thrower_of_a_number(); }).empty());
+    CHECK_FALSE(testing::site_of([] { testing::thrower_by_pointer(); }).empty());
 }
 
 TEST_CASE("many throws after each other are each told for themselves", "[os][throw_site]") {

@@ -237,15 +237,13 @@ TEST_CASE("a fold gives what the loop gives, whatever the operation", "[pool][re
 
 TEST_CASE("a fold counts each item once, when its worker dies as well", "[pool][reduce]") {
     mp::Pool pool(2);
-    static std::atomic<int>* deaths = nullptr; // inherited below
-    auto left = memory::handle<std::atomic<int>>::create(0);
-    deaths = &*left;
-    auto fragile = [where = deaths](int x) {
-        if (x % 100 == 50 && where->fetch_sub(1) > 0) ::raise(SIGKILL);
+    auto left = memory::handle<std::atomic<int>[]>::create(10); // of each hundred, how often it kills; 3 would be too often
+    auto fragile = [where = left.get()](int x) {
+        if (x % 100 == 50 && where[x / 100].fetch_sub(1) > 0) ::raise(SIGKILL);
         return static_cast<long>(x);
     };
     for (int i = 0; i < 10; ++i) {
-        *left = 5;
+        for (std::size_t hundred = 0; hundred < 10; ++hundred) left[hundred] = static_cast<int>(hundred % 3);
         REQUIRE(pool.map_reduce(fragile, std::plus<>(), testing::count_up(0, 1000), 0L, {.retries = 10}) == 499'500);
     }
 }

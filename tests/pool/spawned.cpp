@@ -170,9 +170,9 @@ TEST_CASE("a spawned worker that dies is named and replaced, and what a task thr
             pool.map(testing::crasher, {1, 2, 3, 4});
             FAIL("it didn't crash");
         } catch (const mp::WorkerLostError& lost) {
-            CHECK(lost.signal_name() == "SIGSEGV");
             CHECK(lost.item() == 2);
-#if !MULTIPROCESSING_ADDRESS_SANITIZER() && !MULTIPROCESSING_THREAD_SANITIZER() // they tell crashes themselves
+#if !MULTIPROCESSING_ADDRESS_SANITIZER() && !MULTIPROCESSING_THREAD_SANITIZER() // they tell crashes themselves, and exit
+            CHECK(lost.signal_name() == "SIGSEGV");
             CHECK_THAT(lost.backtrace(), testing::contains("testing::crasher(int)"));
 #endif
         }

@@ -26,9 +26,12 @@ public:
     }
     holding(holding&& other) noexcept
         : id_(std::exchange(other.id_, no_object)), payload_(std::exchange(other.payload_, nullptr)) {}
-    holding& operator=(holding other) noexcept {
-        std::swap(id_, other.id_);
-        std::swap(payload_, other.payload_);
+    // Two, not one that takes its argument by value: clang 14 never destroys an argument made of `{}` in some templates.
+    holding& operator=(const holding& other) noexcept { return *this = holding(other); }
+    holding& operator=(holding&& other) noexcept {
+        holding taken(std::move(other));
+        std::swap(id_, taken.id_);
+        std::swap(payload_, taken.payload_);
         return *this;
     }
     ~holding() {

@@ -40,8 +40,10 @@ class owned_lock : public acquirable<owned_lock> {
 public:
     owned_lock(const owned_lock&) noexcept = default;
     owned_lock(owned_lock&&) noexcept = default;
-    owned_lock& operator=(owned_lock other) noexcept {
-        std::swap(state_, other.state_);
+    owned_lock& operator=(const owned_lock& other) noexcept { return *this = owned_lock(other); }
+    owned_lock& operator=(owned_lock&& other) noexcept {
+        owned_lock taken(std::move(other));
+        std::swap(state_, taken.state_);
         return *this;
     }
     ~owned_lock() {

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <map>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include <poll.h>
@@ -119,6 +121,39 @@ TEST_CASE("recv_bytes_into, at an offset; BufferTooShort carries the message", "
     REQUIRE_THROWS_AS(b.recv_bytes(-1), mp::ValueError);
     a.send_bytes(bytes("1234"));
     REQUIRE(b.recv_bytes(4) == bytes("1234"));
+}
+
+TEST_CASE("bytes are received into whatever lies in one piece", "[conformance][connection]") {
+    mp::Connection one; // a closed one, to assign to
+    REQUIRE(one.closed());
+    REQUIRE_THROWS_AS(one.recv<int>(), mp::ValueError);
+    mp::Connection two;
+    std::tie(one, two) = mp::Pipe();
+    one.send_bytes(std::vector{1, 2, 3});
+    std::array<int, 4> numbers{7, 7, 7, 7};
+    REQUIRE(two.recv_bytes_into(numbers, 4) == 12);
+    REQUIRE(numbers == std::array{7, 1, 2, 3});
+    one.send_bytes("text");
+    std::string text(4, ' ');
+    REQUIRE(two.recv_bytes_into(text) == 4);
+    REQUIRE(text == "text");
+}
+
+TEST_CASE("several threads receive at one end, which waits for long", "[conformance][connection]") {
+    auto [here, there] = mp::Pipe();
+    std::atomic<int> sum{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i)
+        threads.emplace_back([&sum, c = there] {
+            while (const int x = c.recv<int>()) sum += x;
+        });
+    for (int i = 1; i <= 30; ++i) {
+        ::usleep(i % 10 == 0 ? 15'000 : 100); // long enough to wait by a descriptor
+        here.send(i);
+    }
+    for (int i = 0; i < 3; ++i) here.send(0);
+    for (auto& t : threads) t.join();
+    REQUIRE(sum == 465);
 }
 
 TEST_CASE("poll: at once, after a timeout, with a message, which stays", "[conformance][connection]") { // T140, T157, T160

@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <unistd.h>
 
 #include <multiprocessing/connection.hpp>
+#include <multiprocessing/context.hpp>
 #include <multiprocessing/process.hpp>
+#include <multiprocessing/queues.hpp>
+#include <multiprocessing/sharedctypes.hpp>
 
 #include "support/catch.hpp"
 
@@ -86,4 +90,101 @@ TEST_CASE("the same thing twice is an error", "[conformance][wait]") {
     auto [a, b] = mp::Pipe();
     REQUIRE_THROWS_AS(mp::connection::wait({a, a}, 0s), mp::ValueError);
     REQUIRE_THROWS_AS(mp::connection::wait({a, b, 0, 0}, 0s), mp::ValueError);
+}
+
+TEST_CASE("queues, connections and a process's end are waited for together", "[conformance][wait]") {
+    const mp::Queue<int> numbers;
+    const mp::SimpleQueue<std::string> texts;
+    const mp::JoinableQueue<> tasks;
+    auto [here, there] = mp::Pipe();
+    REQUIRE(mp::connection::wait({numbers, texts, tasks, here}, 0s).empty());
+    numbers.put(1);
+    tasks.put({"two", 2});
+    for (int twice = 0; twice < 2; ++twice) { // nothing is taken by waiting
+        const auto ready = mp::connection::wait({numbers, texts, tasks, here});
+        REQUIRE(ready.size() == 2);
+        REQUIRE(ready[0] == numbers);
+        REQUIRE(ready[1] == tasks);
+        REQUIRE_FALSE(ready[0] == here);
+        REQUIRE_FALSE(ready[0] == texts);
+    }
+    REQUIRE(numbers.get() == 1);
+    REQUIRE(mp::connection::wait({numbers, texts, here}, 0s).empty());
+    for (const auto method : {mp::StartMethod::fork, mp::StartMethod::spawn}) {
+        const mp::Context ctx(method);
+        auto p = ctx.Process([](mp::Queue<int> n, mp::SimpleQueue<std::string> t, mp::Connection c) {
+            for (int i = 0; i < 30; ++i) {
+                if (i % 3 == 0) n.put(i);
+                if (i % 3 == 1) t.put(std::to_string(i));
+                if (i % 3 == 2) c.send(i);
+                if (i % 7 == 0) ::usleep(2000);
+            }
+        }, numbers, texts, there);
+        p.start();
+        int got = 0;
+        bool ended = false;
+        while (!ended || got < 30)
+            for (auto& each : mp::connection::wait({numbers, texts, here, p.sentinel()})) {
+                const bool is_end = each == p.sentinel();
+                ended = ended || is_end;
+                got += is_end ? 0 : 1;
+                if (each == numbers) REQUIRE(numbers.get_nowait() % 3 == 0);
+                if (each == texts) REQUIRE(std::stoi(texts.get()) % 3 == 1);
+                if (each == here) REQUIRE(here.recv<int>() % 3 == 2);
+            }
+        REQUIRE(got == 30);
+        p.join();
+    }
+    REQUIRE_THROWS_AS(mp::connection::wait({numbers, mp::Queue<int>(numbers)}), mp::ValueError);
+}
+
+TEST_CASE("several processes and threads wait for one queue, and each item wakes one that takes it", "[conformance][wait]") {
+    const mp::Queue<int> items;
+    const mp::Value<int> sum(0), left(400);
+    const auto consume = [=] {
+        while (left.load() > 0) {
+            if (mp::connection::wait(std::vector{items}, 20ms).empty()) continue;
+            if (const auto x = items.try_get()) {
+                sum += *x;
+                --left;
+            }
+        }
+    };
+    std::vector<mp::Process> processes;
+    for (int i = 0; i < 3; ++i) processes.emplace_back(consume);
+    for (auto& p : processes) p.start();
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 2; ++i) threads.emplace_back(consume);
+    for (int i = 1; i <= 400; ++i) {
+        items.put(i);
+        if (i % 50 == 0) ::usleep(1000);
+    }
+    for (auto& t : threads) t.join();
+    for (auto& p : processes) p.join();
+    REQUIRE(sum.load() == 400 * 401 / 2);
+}
+
+TEST_CASE("a queue's descriptor is readable when it has an item, in any process", "[conformance][wait]") {
+    const mp::Queue<int> items;
+    const int fd = items.fileno();
+    REQUIRE(items.fileno() == fd);
+    REQUIRE(mp::connection::wait(std::vector{fd}, 0s).empty());
+    items.put(1);
+    items.put(2);
+    REQUIRE(mp::connection::wait(std::vector{fd}) == std::vector{fd});
+    REQUIRE(items.get() == 1);
+    REQUIRE(mp::connection::wait(std::vector{fd}, 0s) == std::vector{fd});
+    REQUIRE(items.get() == 2);
+    REQUIRE(mp::connection::wait(std::vector{fd}, 0s).empty()); // who takes an item arms it again
+    mp::Process p([=] {
+        const int mine = items.fileno();
+        items.put(3);
+        if (mp::connection::wait(std::vector{mine}) == std::vector{mine}) items.put(4);
+    });
+    p.start();
+    REQUIRE(mp::connection::wait(std::vector{fd}) == std::vector{fd});
+    p.join();
+    REQUIRE(items.get() == 3);
+    REQUIRE(items.get() == 4);
+    REQUIRE(mp::connection::wait(std::vector{fd}, 0s).empty());
 }

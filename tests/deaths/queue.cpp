@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <multiprocessing/connection.hpp>
 #include <multiprocessing/queues.hpp>
 
 #include "support/catch.hpp"
@@ -273,6 +274,56 @@ TEST_CASE("join() returns when a consumer was killed with items in hand", "[deat
         REQUIRE_THROWS_AS(q.task_done(), mp::ValueError);
         memory::family::here().bury_the_dead();
     }
+}
+
+TEST_CASE("who waits by a descriptor sees what a producer killed at any step had put, and what comes after", "[deaths][queue]") {
+    const mp::Queue<int> q;
+    const auto steps = testing::kill_at_every_step([&] { q.put(1); },
+                                                   [&](unsigned k) {
+                                                       std::thread next([&] { q.put(2); });
+                                                       int last = 0;
+                                                       while (last != 2) {
+                                                           REQUIRE(mp::connection::wait(std::vector{q}).size() == 1);
+                                                           if (const auto x = q.try_get()) last = *x;
+                                                       }
+                                                       next.join();
+                                                       REQUIRE((k == 0 || q.empty()));
+                                                   });
+    REQUIRE(steps >= 5);
+}
+
+TEST_CASE("killed at any step of waiting for a queue, a consumer keeps nobody from being rung for", "[deaths][queue]") {
+    const mp::Queue<int> q;
+    const auto steps = testing::kill_at_every_step(
+        [&] {
+            static_cast<void>(mp::connection::wait(std::vector{q}, 1ms));
+            static_cast<void>(q.try_get());
+        },
+        [&](unsigned k) {
+            std::thread later([&] {
+                ::usleep(1000);
+                q.put(static_cast<int>(k));
+            });
+            REQUIRE(mp::connection::wait(std::vector{q}).size() == 1);
+            later.join();
+            REQUIRE(q.get() == static_cast<int>(k));
+        });
+    REQUIRE(steps >= 3);
+}
+
+TEST_CASE("killed at any step of put(), a producer leaves nothing to count or to join", "[deaths][queue]") {
+    mp::JoinableQueue<int> q;
+    const auto steps = testing::kill_at_every_step([&] { q.put(1); },
+                                                   [&](unsigned) {
+                                                       if (!q.empty()) { // it had become visible
+                                                           REQUIRE(q.qsize() == 1);
+                                                           REQUIRE(q.get_nowait() == 1);
+                                                           q.task_done();
+                                                       }
+                                                       REQUIRE(q.qsize() == 0);
+                                                       q.join();
+                                                   });
+    REQUIRE(steps >= 4);
 }
 
 TEST_CASE("killed at any step of get() and task_done(), a consumer doesn't stop join()", "[deaths][queue]") {

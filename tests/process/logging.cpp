@@ -49,6 +49,9 @@ TEST_CASE("the logger shows what is at its level or above", "[process][logging]"
     CHECK(on_stderr(speak) == w + e);
     REQUIRE(&mp::log_to_stderr(mp::LogLevel::debug) == &log);
     CHECK(on_stderr(speak) == d + i + w + e);
+    mp::log_to_stderr("error");
+    REQUIRE(log.level() == mp::LogLevel::error);
+    REQUIRE_THROWS_AS(mp::log_to_stderr("loud"), mp::ValueError);
     mp::log_to_stderr(20);
     CHECK(on_stderr(speak) == i + w + e);
     CHECK(log.getEffectiveLevel() == 20);

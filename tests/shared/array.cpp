@@ -137,6 +137,9 @@ TEST_CASE("arrays print as lists", "[shared][array]") {
     REQUIRE(fmt::format("{}", mp::RawArray{0.5}) == "[0.5]");
     REQUIRE(fmt::format("{::02}", mp::Array{1, 2}) == "[01, 02]");
     REQUIRE(fmt::format("{}", mp::Array<int>(0)) == "[]");
+    std::ostringstream stream;
+    stream << mp::Array{1, 2, 3} << mp::RawArray<double>(0) << mp::Array{4, 5}.front() << mp::Array{4, 5}.back();
+    REQUIRE(stream.str() == "[1, 2, 3][]45");
 }
 
 TEST_CASE("64 GiB of which little is touched cost little", "[shared][array]") {

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring> // std::memcpy
-#include <memory>  // std::shared_ptr
+#include <memory>  // std::shared_ptr, std::unique_ptr
 #include <optional>
 #include <ranges>
 #include <span>
@@ -19,6 +19,7 @@
 
 #include <multiprocessing/channel/link.hpp>
 #include <multiprocessing/channel/poller.hpp>
+#include <multiprocessing/channel/polling.hpp>
 #include <multiprocessing/channel/post.hpp>
 #include <multiprocessing/channel/ring.hpp>
 #include <multiprocessing/channel/stream.hpp>
@@ -63,6 +64,8 @@ concept LiesInBytes =
 /// - Errors: EOFError, BrokenPipeError; ValueError after close() or in the wrong direction; TypeError; NotPortableError.
 class Connection {
 public:
+    /// A closed one, to assign to.
+    Connection() : Connection(memory::nothing) {}
     Connection(const Connection&) = default;
     Connection(Connection&&) noexcept = default;
     Connection& operator=(const Connection& other) {
@@ -77,8 +80,7 @@ public:
         in_ = std::move(other.in_);
         out_ = std::move(other.out_);
         side_ = other.side_;
-        poller_ = std::move(other.poller_);
-        polled_ = other.polled_;
+        polling_ = std::move(other.polling_);
         return *this;
     }
     ~Connection() { hang_up(); }
@@ -126,6 +128,12 @@ public:
     [[nodiscard]] std::vector<std::byte> recv_bytes(std::optional<std::ptrdiff_t> maxlength = {}) const;
     /// One message into memory that is there. Returns its size. BufferTooShort, with the message in it, when it doesn't fit.
     std::size_t recv_bytes_into(std::span<std::byte> to, std::ptrdiff_t offset = 0) const;
+    /// The same, into plain elements that lie in one piece; size and offset are in bytes.
+    template <channel::LiesInBytes Range>
+        requires(!std::is_const_v<std::remove_reference_t<std::ranges::range_reference_t<Range&>>>)
+    std::size_t recv_bytes_into(Range&& to, std::ptrdiff_t offset = 0) const {
+        return recv_bytes_into(std::as_writable_bytes(std::span(std::ranges::data(to), std::ranges::size(to))), offset);
+    }
 
     /// Whether recv() would return at once: with a message, or with EOFError.
     /// Over a socket: when a part of one has come.
@@ -142,6 +150,7 @@ public:
     }
     /// A descriptor to poll: readable whenever poll() is true. Not to be read from. Made when first asked for; another one in each
     /// process. From then on a message costs its sender a call of the system when this end had nothing to receive.
+    /// It may be readable for nothing: now and then, and always in what is more than the eighth process to poll this end.
     /// (Where there is no epoll it doesn't show that the other end has died.)
     [[nodiscard]] int fileno() const;
 
@@ -169,7 +178,7 @@ private:
         bool unused[2] = {};
     };
 
-    explicit Connection(memory::nothing_t) noexcept {}
+    explicit Connection(memory::nothing_t) {}
     auto parts() noexcept {
         return std::tie(stream_, link_, end_, in_.state(), out_.state(), side_.number, side_.readable, side_.writable);
     }
@@ -186,15 +195,11 @@ private:
         demand_open();
         if (!writable()) throw ValueError("the connection is read-only");
     }
-    [[nodiscard]] channel::poller& own_poller() const {
-        if (!poller_ || !poller_->is_ours()) {
-            poller_ = std::make_shared<channel::poller>(link_, side_.number % 2);
-            polled_ = false;
-        }
-        return *poller_;
+    [[nodiscard]] std::unique_ptr<channel::poller> make_poller() const {
+        return std::make_unique<channel::poller>(link_, side_.number % 2);
     }
     void after_receiving() const {
-        if (polled_) static_cast<void>(fileno());
+        if (polling_->is_published()) static_cast<void>(fileno());
     }
 
     [[nodiscard]] bool is_ready(bool look_closer) const;
@@ -222,8 +227,7 @@ private:
     memory::handle<channel::end_state> end_;
     mutable channel::ring in_, out_;
     side side_;
-    mutable std::shared_ptr<channel::poller> poller_;
-    mutable bool polled_ = false; // somebody has fileno()
+    std::shared_ptr<channel::polling> polling_ = std::make_shared<channel::polling>();
 };
 
 inline bool Connection::is_ready(bool look_closer) const {
@@ -235,15 +239,14 @@ inline bool Connection::is_ready(bool look_closer) const {
 inline int Connection::fileno() const {
     demand_open();
     if (stream_.get) return stream_.get->fd();
-    auto& bell = own_poller();
-    bell.arm();
-    polled_ = true;
+    const auto bell = polling_->publish([this] { return make_poller(); });
+    bell->arm();
     if (readable()) {
         const memory::object_id other = memory::family::here().find(other_end());
-        if (other != memory::no_object) bell.watch(memory::family::here().living_holders(other));
-        if (is_ready(true)) bell.ring();
+        if (other != memory::no_object) bell->watch(memory::family::here().living_holders(other));
+        if (!bell->is_known() || is_ready(true) || in_.peek(true) == channel::ring::result::busy) bell->ring();
     }
-    return bell.fd();
+    return bell->fd();
 }
 
 // For a few milliseconds as everybody waits, by sleeping in the ring, which costs a sender least. Then by polling, because that
@@ -258,15 +261,15 @@ bool Connection::wait_until(const channel::patience& how_long, Attempt attempt) 
         return closer && in_.peek(true) == result::busy ? result::busy : result::not_now;
     };
     if (in_.wait_for_message(as_result, std::min(how_long.until(), soon))) return true;
-    auto& bell = own_poller();
+    const auto bell = polling_->borrow([this] { return make_poller(); });
     for (;;) {
-        bell.arm();
+        bell->arm();
         const memory::object_id other = memory::family::here().find(other_end());
-        bell.watch(other == memory::no_object ? std::vector<pid_t>() : memory::family::here().living_holders(other));
+        bell->watch(other == memory::no_object ? std::vector<pid_t>() : memory::family::here().living_holders(other));
         if (attempt(true)) return true;
         if (how_long.until().passed()) return false;
         const auto next_look = in_.peek(true) == result::busy ? os::deadline::after(std::chrono::milliseconds(1)) : how_long.until();
-        bell.wait(std::min(how_long.until(), next_look));
+        bell->wait(std::min(how_long.until(), next_look));
     }
 }
 
@@ -423,7 +426,7 @@ inline void Connection::hang_up() noexcept {
     if (!end_) return;
     side_.readable = readable(); // still true of it
     side_.writable = writable();
-    poller_.reset();
+    polling_.reset();
     const memory::object_name mine = end_.name();
     end_ = {};
     // The last one tells those who wait at the other end.

@@ -68,7 +68,7 @@ public:
 
 private:
     friend struct memory::access;
-    explicit JoinableQueue(memory::nothing_t) noexcept : Queue<T>(memory::nothing) {}
+    explicit JoinableQueue(memory::nothing_t) : Queue<T>(memory::nothing) {}
     auto parts() noexcept { return std::tie(this->ring_.state(), hands_.share()); }
 
     struct counter {
@@ -93,7 +93,9 @@ private:
     }
     std::optional<T> receive(const channel::patience& how_long) const {
         this->gate_.demand_open("this JoinableQueue");
-        return channel::receive_value<T>(this->ring_, how_long, counter{&hands_, &this->ring_.state()->more});
+        auto item = channel::receive_value<T>(this->ring_, how_long, counter{&hands_, &this->ring_.state()->more});
+        if (this->polling_->is_published()) this->reader().after_receiving();
+        return item;
     }
     T taken(const channel::patience& how_long) const {
         auto item = receive(how_long);

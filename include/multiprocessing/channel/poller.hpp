@@ -1,4 +1,4 @@
-// Floor 6, channel/poller: one end of a pipe as a descriptor.
+// Floor 6, channel/poller: the receiving side of a ring as a descriptor.
 #pragma once
 
 #include <algorithm> // std::min, std::find
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <multiprocessing/channel/link.hpp>
+#include <multiprocessing/channel/pollers.hpp>
 #include <multiprocessing/memory/handle.hpp>
 #include <multiprocessing/os/deadline.hpp>
 #include <multiprocessing/os/descriptor.hpp>
@@ -20,17 +21,20 @@
 
 namespace multiprocessing::channel {
 
-/// A bell that senders at the other end ring, and the ends of the processes that hold it, as one descriptor.
+/// A bell that senders ring, and the ends of the processes that are watched, as one descriptor.
 ///
 /// - Threads: one at a time.
 /// - Across fork(): the child makes its own; its copy of this one does nothing.
 /// - Errors: std::system_error when there are no descriptors left.
 class poller {
 public:
-    poller(memory::handle<link_state> link, unsigned end) : link_(std::move(link)), end_(end), process_(os::pid()) {
+    /// To be rung for by who looks at `where`, which lies in the object that is held.
+    poller(memory::holding of, pollers& where) : kept_(std::move(of)), where_(&where), process_(os::pid()) {
         set_.add(bell_.fd(), 0);
         enter();
     }
+    /// At that end of a pipe.
+    poller(const memory::handle<link_state>& link, unsigned end) : poller(link, link->polling[end]) {}
     poller(const poller&) = delete;
     poller& operator=(const poller&) = delete;
     ~poller() {
@@ -60,6 +64,8 @@ public:
         static_cast<void>(set_.wait(keys, is_blind() ? std::min(until, soon) : until));
     }
     [[nodiscard]] bool is_blind() const noexcept { return entry_ == nullptr || blind_; }
+    /// Whether senders know of it. At most `pollers::most` are known at a time.
+    [[nodiscard]] bool is_known() const noexcept { return entry_ != nullptr; }
 
     /// To poll. In the portable back end deaths aren't seen in it.
     [[nodiscard]] int fd() const noexcept { return set_.fd() >= 0 ? set_.fd() : bell_.fd(); }
@@ -67,8 +73,8 @@ public:
 private:
     void enter();
 
-    memory::handle<link_state> link_;
-    unsigned end_;
+    memory::holding kept_;
+    pollers* where_;
     pid_t process_;
     os::foreign_bell bell_;
     os::poll_set set_;
@@ -81,7 +87,7 @@ private:
 inline void poller::enter() {
     auto& family = memory::family::here();
     mine_ = pollers::encode(pollers::registered, family.self(), bell_.fd());
-    for (auto& entry : link_->polling[end_].entries) {
+    for (auto& entry : where_->entries) {
         std::uint64_t word = entry.load();
         if ((word & 3) != pollers::free && !family.is_over(pollers::seat_of(word), 0x3ffffff)) continue;
         if (!entry.compare_exchange_strong(word, mine_)) continue;

@@ -162,10 +162,9 @@ template <typename T>
 /// attempt(bool look_closer) until it is done, as long as that may take.
 template <typename Attempt>
 [[nodiscard]] bool receive_with(ring& from, Attempt attempt, const patience& how_long) {
-    const ring::result first = attempt(false);
-    if (first == ring::result::done) return true;
+    if (attempt(false) == ring::result::done) return true;
     if (how_long.waits()) return from.wait_for_message(attempt, how_long.until());
-    if (first == ring::result::not_now && attempt(true) == ring::result::not_now) return false;
+    if (const ring::result closer = attempt(true); closer != ring::result::busy) return closer == ring::result::done;
     // Behind somebody who is sending just now there may be messages whose senders have returned.
     const auto a_moment = os::deadline::after(std::chrono::milliseconds(1));
     return from.wait_for_message(attempt, a_moment);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <memory> // std::shared_ptr
 #include <optional>
 #include <ranges>
 #include <span>
@@ -14,7 +15,9 @@
 #include <utility>
 #include <vector>
 
+#include <multiprocessing/channel/polling.hpp>
 #include <multiprocessing/channel/post.hpp>
+#include <multiprocessing/channel/queue_reader.hpp>
 #include <multiprocessing/channel/ring.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/fwd.hpp>
@@ -128,6 +131,16 @@ public:
     [[nodiscard]] bool empty() const { return ring_.size() == 0; }
     [[nodiscard]] bool full() const { return ring_.capacity() != 0 && ring_.size() >= ring_.capacity(); }
 
+    /// A descriptor to poll, in an event loop: readable when there is an item. Not to be read from. Made when first asked for;
+    /// another one in each process. It may be readable for nothing (another consumer was quicker; a producer has just died), so
+    /// look with try_get(). From then on an item costs its producer a call of the system when the queue was empty.
+    /// (connection::wait() takes the queue itself.)
+    [[nodiscard]] int fileno() const {
+        gate_.demand_open("this Queue");
+        return reader().fileno();
+    }
+    operator channel::queue_reader() const { return reader(); }
+
     /// No more through this handle: everything but close(), join_thread(), cancel_join_thread(), and the three questions above,
     /// is a ValueError. Other handles aren't concerned.
     void close() noexcept { gate_.shut(); }
@@ -141,7 +154,7 @@ public:
 
 protected:
     friend struct memory::access;
-    explicit Queue(memory::nothing_t) noexcept {}
+    explicit Queue(memory::nothing_t) {}
     auto parts() noexcept { return std::tie(ring_.state()); }
 
     void put_in(const T& item, const channel::patience& how_long) const {
@@ -150,8 +163,11 @@ protected:
     }
     std::optional<T> receive(const channel::patience& how_long) const {
         gate_.demand_open("this Queue");
-        return channel::receive_value<T>(ring_, how_long);
+        auto item = channel::receive_value<T>(ring_, how_long);
+        if (polling_->is_published()) reader().after_receiving();
+        return item;
     }
+    [[nodiscard]] channel::queue_reader reader() const { return {ring_, polling_}; }
     T get_from(const channel::patience& how_long) const {
         auto item = receive(how_long);
         if (!item) throw Empty("the queue is empty");
@@ -161,6 +177,7 @@ protected:
 
     mutable channel::ring ring_;
     channel::gate gate_;
+    std::shared_ptr<channel::polling> polling_ = std::make_shared<channel::polling>();
 };
 
 template <typename T>
@@ -218,6 +235,7 @@ std::vector<T> Queue<T>::receive_many(std::size_t most, const channel::patience&
         };
         if (!channel::receive_with(ring_, attempt, how_long)) return items;
         while (good && items.size() < most && attempt(false) == channel::ring::result::done) {}
+        if (polling_->is_published()) reader().after_receiving();
         if (!good) throw ProcessError("what was received from a queue isn't what was put");
     } else {
         auto item = receive(how_long);

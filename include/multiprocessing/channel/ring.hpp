@@ -17,6 +17,7 @@
 
 #include <multiprocessing/channel/cell.hpp>
 #include <multiprocessing/channel/parcel.hpp>
+#include <multiprocessing/channel/pollers.hpp>
 #include <multiprocessing/channel/room.hpp>
 #include <multiprocessing/channel/rooms.hpp>
 #include <multiprocessing/config.hpp>
@@ -38,6 +39,8 @@ namespace multiprocessing::channel {
 /// | rooms       | the opener of a room (room.hpp)                              | a room whose opener is dead: taken over |
 /// | swept       | who looks for what the dead left in cells                    | nothing: his own death is swept for     |
 /// | oversized   | senders of what is too long for a cell                       | nothing: it is a guess                  |
+/// | polled      | set, for good, by the first who waits by a descriptor        | nothing: senders look at `polling` in vain |
+/// | polling     | pollers.hpp                                                  |                                         |
 struct ring_state {
     memory::keeping keeping; // first
     std::uint64_t capacity;  // 0: bounded by memory alone
@@ -47,8 +50,10 @@ struct ring_state {
     alignas(64) std::atomic<std::uint64_t> head;
     alignas(64) memory::bell items;
     memory::bell more; // of whoever stands beside the ring: JoinableQueue's join()
+    std::atomic<std::uint32_t> polled; // beside the bell, which every sender reads anyway
     alignas(64) memory::bell space;
     alignas(64) spares blocks;
+    alignas(64) pollers polling;
     room_table rooms;
 };
 static_assert(offsetof(ring_state, keeping) == 0);
@@ -304,6 +309,7 @@ ring::result ring::try_send(unsigned batch, std::size_t longest, Write write) {
         first.state.exchange(plain(cell_state::ready, p));
         MULTIPROCESSING_STEP(ring_sent);
         n == 1 ? s.items.ring_one_fenced() : s.items.ring_all();
+        if (s.polled.load() != 0) s.polling.ring();
         if (s.capacity != 0 && s.space.anybody_sleeps()) s.space.ring_one(); // what woke us may have been meant for two
         return result::done;
     }
@@ -466,7 +472,7 @@ bool ring::wait_for_message(Try attempt, const os::deadline& until) {
 }
 
 inline std::uint64_t ring::size() {
-    sweep_if_somebody_died();
+    static_cast<void>(peek(true)); // what senders who have died had begun, at the head, was never sent
     ring_state& s = *state_;
     for (;;) {
         const std::uint64_t from = ordinal_of_head();

@@ -1,6 +1,7 @@
 // Floor 6, channel/simple_queue: SimpleQueue: put, get and nothing else.
 #pragma once
 
+#include <memory> // std::shared_ptr, std::make_shared
 #include <string>
 #include <tuple>
 #include <utility>
@@ -27,12 +28,21 @@ public:
     /// Waits for an item.
     [[nodiscard]] T get() const {
         gate_.demand_open("this SimpleQueue");
-        return *channel::receive_value<T>(ring_, channel::patience::for_ever());
+        auto item = channel::receive_value<T>(ring_, channel::patience::for_ever());
+        if (polling_->is_published()) reader().after_receiving();
+        return *std::move(item);
     }
     [[nodiscard]] bool empty() const {
         gate_.demand_open("this SimpleQueue");
         return ring_.size() == 0;
     }
+    /// As Queue's.
+    [[nodiscard]] int fileno() const {
+        gate_.demand_open("this SimpleQueue");
+        return reader().fileno();
+    }
+    operator channel::queue_reader() const { return reader(); }
+
     /// No more through this handle: all of the above is a ValueError.
     void close() noexcept { gate_.shut(); }
 
@@ -40,11 +50,13 @@ public:
 
 private:
     friend struct memory::access;
-    explicit SimpleQueue(memory::nothing_t) noexcept {}
+    explicit SimpleQueue(memory::nothing_t) {}
     auto parts() noexcept { return std::tie(ring_.state()); }
+    [[nodiscard]] channel::queue_reader reader() const { return {ring_, polling_}; }
 
     mutable channel::ring ring_;
     channel::gate gate_;
+    std::shared_ptr<channel::polling> polling_ = std::make_shared<channel::polling>();
 };
 
 } // namespace multiprocessing

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib> // std::getenv
+#include <optional>
 #include <span>
 #include <utility> // std::forward
 
@@ -37,15 +38,14 @@ enum class log_level : int { debug = 10, info = 20, warning = 30, error = 40, no
 template <typename... Args>
 void log(log_level level, fmt::format_string<Args...> what, Args&&... args) noexcept;
 
+/// The level of that name, in any case.
+[[nodiscard]] inline std::optional<log_level> level_named(const char* name) noexcept;
+
 /// From which level on lines are shown: `warning`, unless the environment or the program says otherwise.
 inline log_level level() noexcept;
 inline void level(log_level from) noexcept;
 
-namespace detail {
-
-inline constinit std::atomic<int> shown_level{0}; // 0: nobody has looked into the environment yet
-
-inline log_level level_of_environment() noexcept {
+inline std::optional<log_level> level_named(const char* name) noexcept {
     struct named {
         const char* name;
         log_level level;
@@ -55,10 +55,18 @@ inline log_level level_of_environment() noexcept {
                                                   {"warning", log_level::warning},
                                                   {"error", log_level::error},
                                                   {"none", log_level::none}}};
-    if (const char* const wanted = std::getenv("MULTIPROCESSING_LOG"); wanted != nullptr)
-        for (const named& known : levels)
-            if (::strcasecmp(wanted, known.name) == 0) return known.level;
-    return log_level::warning;
+    for (const named& known : levels)
+        if (::strcasecmp(name, known.name) == 0) return known.level;
+    return std::nullopt;
+}
+
+namespace detail {
+
+inline constinit std::atomic<int> shown_level{0}; // 0: nobody has looked into the environment yet
+
+inline log_level level_of_environment() noexcept {
+    const char* const wanted = std::getenv("MULTIPROCESSING_LOG");
+    return wanted == nullptr ? log_level::warning : level_named(wanted).value_or(log_level::warning);
 }
 
 inline const char* label(log_level level) noexcept {

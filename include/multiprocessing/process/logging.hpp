@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/os/log.hpp>
 
 namespace multiprocessing {
@@ -67,5 +68,11 @@ inline Logger& log_to_stderr(LogLevel level) noexcept {
     return get_logger();
 }
 inline Logger& log_to_stderr(int level) noexcept { return log_to_stderr(static_cast<LogLevel>(level)); }
+/// "DEBUG", "INFO", "WARNING", "ERROR", "none". ValueError for another name.
+inline Logger& log_to_stderr(const char* level) {
+    const auto named = os::level_named(level);
+    if (!named) throw ValueError(fmt::format("there is no log level '{}'", level));
+    return log_to_stderr(*named);
+}
 
 } // namespace multiprocessing

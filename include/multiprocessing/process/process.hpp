@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory> // std::unique_ptr
 #include <optional>
+#include <ostream> // operator<<
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -190,9 +191,13 @@ private:
     process::running child_;
 };
 
-/// "<Process name='Process-1' pid=4711 parent=4710 stopped exitcode=-SIGTERM daemon>", as Python's repr. fmt prints
-/// it too.
+/// "<Process name='Process-1' pid=4711 parent=4710 stopped exitcode=-SIGTERM daemon>", as Python's repr. fmt and streams
+/// print it too.
 [[nodiscard]] inline std::string to_string(const Process& process);
+template <typename Traits>
+std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& out, const Process& process) {
+    return out << to_string(process);
+}
 
 /// Processors of the machine; and how many of them this process gets, by affinity and by its control group's quota.
 [[nodiscard]] inline unsigned cpu_count() { return os::cpu_count(); }

@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <iterator>
 #include <memory> // std::construct_at
+#include <ostream>
 #include <ranges>
 #include <span>
 #include <stdexcept> // std::out_of_range
@@ -51,6 +52,17 @@ public:
     [[nodiscard]] T& at(std::size_t i) const {
         if (i >= size_) throw std::out_of_range(fmt::format("index {} of an array of {} elements", i, size_));
         return data()[i];
+    }
+    /// Of an array that isn't empty.
+    [[nodiscard]] T& front() const noexcept { return data()[0]; }
+    [[nodiscard]] T& back() const noexcept { return data()[size_ - 1]; }
+
+    /// "[1, 2, 3]", as fmt prints it.
+    template <typename Traits>
+    friend std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& out, const block& x) {
+        out << '[';
+        for (std::size_t i = 0; i < x.size(); ++i) (i == 0 ? out : out << ", ") << x[i];
+        return out << ']';
     }
 
 protected:

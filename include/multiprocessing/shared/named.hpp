@@ -182,6 +182,9 @@ namespace multiprocessing::shared_memory {
 class SharedMemory {
 public:
     explicit SharedMemory(const SharedMemoryOptions& options);
+    /// Python's arguments in its order: attaches, unless `create`.
+    explicit SharedMemory(std::string name, bool create = false, std::size_t size = 0)
+        : SharedMemory(SharedMemoryOptions{.name = std::move(name), .create = create, .size = size}) {}
 
     /// All of it, writable; nothing after close().
     [[nodiscard]] std::span<std::byte> buf() const {

@@ -1,4 +1,4 @@
-// What CPython's _TestConnection, _TestPoll and _TestPicklingConnections ask (T138 to T149, T157 to T161, T030).
+// What CPython's _TestConnection, _TestPoll and _TestPicklingConnections ask (T138 to T149, T157 to T161, T030), under each start method.
 
 #include <algorithm>
 #include <array>
@@ -18,6 +18,7 @@
 #include <multiprocessing/queues.hpp>
 
 #include "support/catch.hpp"
+#include "support/each_context.hpp"
 
 namespace mp = multiprocessing;
 using namespace std::chrono_literals;
@@ -44,8 +45,10 @@ bool readable(int fd) {
 } // namespace
 
 TEST_CASE("an echo: values and bytes come back", "[conformance][connection]") { // T138, T141, T142
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     auto [here, there] = mp::Pipe();
-    mp::Process p(echo, std::move(there));
+    auto p = ctx.Process(echo, std::move(there));
     p.start();
     there.close();
     for (const std::size_t n : {std::size_t{1}, std::size_t{100}, std::size_t{5000}, std::size_t{16} << 20}) {
@@ -193,8 +196,10 @@ TEST_CASE("a simplex pipe: one end receives, the other sends", "[conformance][co
 }
 
 TEST_CASE("the parent closes the child's end at once; the pipe works", "[conformance][connection]") { // T144
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     auto [here, there] = mp::Pipe();
-    mp::Process p(echo, there);
+    auto p = ctx.Process(echo, there);
     p.start();
     there.close();
     here.send_bytes(bytes("hello"));
@@ -248,6 +253,8 @@ TEST_CASE("close, then every use is an error", "[conformance][connection]") { //
 }
 
 TEST_CASE("fileno is readable whenever there is something to receive", "[conformance][connection]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     auto [a, b] = mp::Pipe();
     const int fd = b.fileno();
     REQUIRE_FALSE(readable(fd));
@@ -261,7 +268,7 @@ TEST_CASE("fileno is readable whenever there is something to receive", "[conform
         REQUIRE_FALSE(readable(fd));
     }
     REQUIRE(b.fileno() == fd);
-    mp::Process p([](mp::Connection c) { c.send(3); }, a);
+    auto p = ctx.Process([](mp::Connection c) { c.send(3); }, a);
     p.start();
     pollfd one{fd, POLLIN, 0};
     REQUIRE(::poll(&one, 1, -1) == 1);
@@ -276,9 +283,11 @@ TEST_CASE("fileno is readable whenever there is something to receive", "[conform
 }
 
 TEST_CASE("connections travel through connections and queues", "[conformance][connection]") { // T161
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     auto [a, b] = mp::Pipe();
     mp::Queue<mp::Connection> offices;
-    mp::Process p([](mp::Connection c, mp::Queue<mp::Connection> to) {
+    auto p = ctx.Process([](mp::Connection c, mp::Queue<mp::Connection> to) {
         auto [mine, yours] = mp::Pipe();
         c.send(yours);
         yours.close();

@@ -1,4 +1,4 @@
-// What CPython asks of a JoinableQueue (T043, T049, T050, T247).
+// What CPython asks of a JoinableQueue (T043, T049, T050, T247), under each start method.
 
 #include <thread>
 #include <vector>
@@ -7,22 +7,25 @@
 #include <multiprocessing/queues.hpp>
 
 #include "support/catch.hpp"
+#include "support/each_context.hpp"
 
 namespace mp = multiprocessing;
 using namespace std::chrono_literals;
 
 TEST_CASE("join returns when all items have been reported; workers end at their sentinels", "[conformance][joinable_queue]") { // T043
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     mp::JoinableQueue<int> q;
     mp::Queue<int> squares;
     std::vector<mp::Process> workers;
     for (int i = 0; i < 4; ++i)
-        workers.emplace_back([](mp::JoinableQueue<int> from, mp::Queue<int> to) {
+        workers.push_back(ctx.Process([](mp::JoinableQueue<int> from, mp::Queue<int> to) {
             for (int n = from.get(); n >= 0; n = from.get()) {
                 to.put(n * n);
                 from.task_done();
             }
             from.task_done();
-        }, q, squares);
+        }, q, squares));
     for (auto& w : workers) w.start();
     for (int i = 0; i < 10; ++i) q.put(i);
     q.join();
@@ -56,12 +59,14 @@ TEST_CASE("task_done too often is a ValueError", "[conformance][joinable_queue]"
 }
 
 TEST_CASE("one process takes, another reports", "[conformance][joinable_queue]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     mp::JoinableQueue<int> q;
     q.put(1);
     q.put(2);
     static_cast<void>(q.get());
     static_cast<void>(q.get());
-    mp::Process p([](mp::JoinableQueue<int> theirs) {
+    auto p = ctx.Process([](mp::JoinableQueue<int> theirs) {
         theirs.task_done();
         theirs.task_done();
     }, q);

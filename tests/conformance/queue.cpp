@@ -1,4 +1,4 @@
-// What CPython's _TestQueue asks of a Queue (T034 to T050, T203, T224, T247), and what is promised beyond.
+// What CPython's _TestQueue asks of a Queue (T034 to T050, T203, T224, T247), under each start method, and what is promised beyond.
 
 #include <numeric>
 #include <string>
@@ -9,6 +9,7 @@
 
 #include "support/catch.hpp"
 #include "support/count_up.hpp"
+#include "support/each_context.hpp"
 
 namespace mp = multiprocessing;
 using namespace std::chrono_literals;
@@ -59,9 +60,11 @@ TEST_CASE("get on an empty queue: Empty, at once or after the timeout", "[confor
 }
 
 TEST_CASE("another process drains it: empty and not full", "[conformance][queue]") { // T037
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     mp::Queue<int> q(6), ready;
     for (int i = 0; i < 6; ++i) q.put(i);
-    mp::Process p([](mp::Queue<int> from, mp::Queue<int> done) {
+    auto p = ctx.Process([](mp::Queue<int> from, mp::Queue<int> done) {
         for (int i = 0; i < 6; ++i) static_cast<void>(from.get());
         done.put(1);
     }, q, ready);
@@ -74,8 +77,10 @@ TEST_CASE("another process drains it: empty and not full", "[conformance][queue]
 }
 
 TEST_CASE("every form of get returns what another process put, in order", "[conformance][queue]") { // T038
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     mp::Queue<int> q;
-    mp::Process p([](mp::Queue<int> to) {
+    auto p = ctx.Process([](mp::Queue<int> to) {
         for (int i = 1; i <= 6; ++i) to.put(i);
     }, q);
     p.start();
@@ -91,10 +96,12 @@ TEST_CASE("every form of get returns what another process put, in order", "[conf
     REQUIRE(q.empty());
 }
 
-TEST_CASE("a queue used before the fork works in the child, in order", "[conformance][queue]") { // T041
+TEST_CASE("a queue used before the start works in the child, in order", "[conformance][queue]") { // T041
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     mp::Queue<int> q;
     for (int i = 0; i < 10; ++i) q.put(i);
-    mp::Process p([](mp::Queue<int> to) {
+    auto p = ctx.Process([](mp::Queue<int> to) {
         for (int i = 10; i < 20; ++i) to.put(i);
     }, q);
     p.start();
@@ -136,8 +143,10 @@ TEST_CASE("close: put and get are errors, the questions are not", "[conformance]
 }
 
 TEST_CASE("a process that has put much can be joined before any of it is read", "[conformance][queue]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     mp::Queue<std::string> q;
-    mp::Process p([](mp::Queue<std::string> to) {
+    auto p = ctx.Process([](mp::Queue<std::string> to) {
         for (int i = 0; i < 1000; ++i) to.put(std::string(10'000, 'x'));
     }, q);
     p.start();
@@ -148,8 +157,10 @@ TEST_CASE("a process that has put much can be joined before any of it is read", 
 }
 
 TEST_CASE("a queue is handed on to a grandchild, which answers", "[conformance][queue]") { // T203, T224
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     mp::Queue<int> q;
-    mp::Process p([](mp::Queue<int> to) {
+    auto p = ctx.Process([](mp::Queue<int> to) {
         mp::Process inner([](mp::Queue<int> further) { further.put(42); }, to);
         inner.start();
         inner.join();
@@ -160,10 +171,12 @@ TEST_CASE("a queue is handed on to a grandchild, which answers", "[conformance][
 }
 
 TEST_CASE("a child sees the size, the order and the end of a bounded queue", "[conformance][queue]") { // T247
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     mp::Queue<int> q(2);
     q.put(4);
     q.put(5);
-    mp::Process p([](mp::Queue<int> child) {
+    auto p = ctx.Process([](mp::Queue<int> child) {
         if (child.qsize() != 2 || !child.full()) mp::exit(1);
         if (child.get() != 4 || child.get() != 5) mp::exit(2);
         if (!child.empty()) mp::exit(3);
@@ -176,15 +189,17 @@ TEST_CASE("a child sees the size, the order and the end of a bounded queue", "[c
 }
 
 TEST_CASE("many producers and consumers in processes: nothing is lost or doubled", "[conformance][queue]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     mp::Queue<int> work(100), results;
     std::vector<mp::Process> all;
     for (int i = 0; i < 3; ++i) {
-        all.emplace_back([](mp::Queue<int> to, int from) {
+        all.push_back(ctx.Process([](mp::Queue<int> to, int from) {
             for (int n = from; n < 3000; n += 3) to.put(n);
-        }, work, i);
-        all.emplace_back([](mp::Queue<int> from, mp::Queue<int> to) {
+        }, work, i));
+        all.push_back(ctx.Process([](mp::Queue<int> from, mp::Queue<int> to) {
             for (int n = 0; n < 1000; ++n) to.put(from.get());
-        }, work, results);
+        }, work, results));
     }
     for (auto& p : all) p.start();
     std::vector<bool> seen(3000);

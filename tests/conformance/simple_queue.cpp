@@ -1,4 +1,4 @@
-// What CPython's TestSimpleQueue asks (T238, T239).
+// What CPython's TestSimpleQueue asks (T238, T239), under each start method.
 
 #include <string>
 
@@ -6,13 +6,16 @@
 #include <multiprocessing/queues.hpp>
 
 #include "support/catch.hpp"
+#include "support/each_context.hpp"
 
 namespace mp = multiprocessing;
 
 TEST_CASE("empty is true, then false, then true, across processes; values in order", "[conformance][simple_queue]") { // T238
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     mp::SimpleQueue<std::string> q;
     mp::SimpleQueue<bool> answers;
-    mp::Process p([](mp::SimpleQueue<std::string> to, mp::SimpleQueue<bool> answer) {
+    auto p = ctx.Process([](mp::SimpleQueue<std::string> to, mp::SimpleQueue<bool> answer) {
         answer.put(to.empty());
         to.put("a");
         to.put("b");
@@ -38,8 +41,10 @@ TEST_CASE("close twice is fine; afterwards everything is an error", "[conformanc
 }
 
 TEST_CASE("a process that has put much can be joined first", "[conformance][simple_queue]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     mp::SimpleQueue<std::string> q;
-    mp::Process p([](mp::SimpleQueue<std::string> to) {
+    auto p = ctx.Process([](mp::SimpleQueue<std::string> to) {
         for (int i = 0; i < 100; ++i) to.put(std::string(100'000, 'x'));
     }, q);
     p.start();

@@ -1,4 +1,4 @@
-// What CPython's TestWait asks (T150, T207, T209 to T211).
+// What CPython's TestWait asks (T150, T207, T209 to T211), under each start method.
 
 #include <algorithm>
 #include <string>
@@ -8,12 +8,12 @@
 #include <unistd.h>
 
 #include <multiprocessing/connection.hpp>
-#include <multiprocessing/context.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/queues.hpp>
 #include <multiprocessing/sharedctypes.hpp>
 
 #include "support/catch.hpp"
+#include "support/each_context.hpp"
 
 namespace mp = multiprocessing;
 using namespace std::chrono_literals;
@@ -30,17 +30,19 @@ TEST_CASE("waiting for nothing lasts until the timeout", "[conformance][wait]") 
 }
 
 TEST_CASE("messages of several processes, until the end of each", "[conformance][wait]") { // T207
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     for (const bool slow : {false, true}) {
         std::vector<mp::Connection> readers;
         std::vector<mp::Process> processes;
         for (int i = 0; i < 4; ++i) {
             auto [reader, writer] = mp::Pipe(false);
-            processes.emplace_back([slow](mp::Connection to, int number) {
+            processes.push_back(ctx.Process([](mp::Connection to, int number, bool slowly) {
                 for (int n = 0; n < 10; ++n) {
-                    if (slow) ::usleep(static_cast<useconds_t>(500 + 300 * number));
+                    if (slowly) ::usleep(static_cast<useconds_t>(500 + 300 * number));
                     to.send(std::pair(number, n));
                 }
-            }, writer, i);
+            }, writer, i, slow));
             processes.back().start();
             readers.push_back(std::move(reader));
         }
@@ -72,7 +74,8 @@ TEST_CASE("the right one is ready", "[conformance][wait]") { // T209
 
 TEST_CASE("connections and a process's end together", "[conformance][wait]") { // T210
     auto [a, b] = mp::Pipe();
-    mp::Process p([] {});
+    const auto ctx = testing::each_context();
+    auto p = ctx.Process([] {});
     p.start();
     const std::vector<Waitable> all{a, p.sentinel(), b};
     REQUIRE(mp::connection::wait(all) == std::vector<Waitable>{p.sentinel()});
@@ -93,6 +96,8 @@ TEST_CASE("the same thing twice is an error", "[conformance][wait]") {
 }
 
 TEST_CASE("queues, connections and a process's end are waited for together", "[conformance][wait]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const mp::Queue<int> numbers;
     const mp::SimpleQueue<std::string> texts;
     const mp::JoinableQueue<> tasks;
@@ -110,8 +115,7 @@ TEST_CASE("queues, connections and a process's end are waited for together", "[c
     }
     REQUIRE(numbers.get() == 1);
     REQUIRE(mp::connection::wait({numbers, texts, here}, 0s).empty());
-    for (const auto method : {mp::StartMethod::fork, mp::StartMethod::spawn}) {
-        const mp::Context ctx(method);
+    {
         auto p = ctx.Process([](mp::Queue<int> n, mp::SimpleQueue<std::string> t, mp::Connection c) {
             for (int i = 0; i < 30; ++i) {
                 if (i % 3 == 0) n.put(i);

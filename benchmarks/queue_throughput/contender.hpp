@@ -26,6 +26,7 @@ struct contender {
     std::string name;
     std::function<std::unique_ptr<line>(std::size_t size)> make; ///< nullptr when it can't do messages of that size
     bool shared = true;                                          ///< several producers and consumers may use one
+    std::size_t fewer = 1;                                       ///< it is so slow that so many times fewer messages are enough
 };
 
 // One function a file.
@@ -33,3 +34,6 @@ std::vector<contender> ours();
 std::vector<contender> boost_message_queue();
 std::vector<contender> posix_queue();
 std::vector<contender> sockets();
+std::vector<contender> redis();
+/// Nanoseconds a message through CPython's Queue, SimpleQueue or Pipe; 0 where there is no python3. `where`: two, unpinned, one.
+double python(const std::string& kind, std::size_t size, std::size_t n, int pairs, const char* where);

@@ -1,6 +1,6 @@
 // How long does a message take through a queue, when one follows the other? (README.md)
 //
-//     queue_throughput [ROUNDS]
+//     queue_throughput [ROUNDS] [SIZE]
 
 #include <algorithm>
 #include <atomic>
@@ -73,18 +73,23 @@ double nanoseconds_for(line& q, std::size_t size, std::size_t n, int pairs, sett
 
 int main(int argc, char** argv) {
     const int rounds = argc > 1 ? std::atoi(argv[1]) : 5;
+    const std::size_t only = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 0;
     std::vector<contender> all = ours();
-    for (auto more : {boost_message_queue, posix_queue, sockets})
+    for (auto more : {boost_message_queue, posix_queue, sockets, redis})
         for (auto& each : more()) all.push_back(std::move(each));
 
     const struct {
         const char* text;
         setting where;
-    } settings[] = {{"on two cores", setting::two_cores}, {"unpinned", setting::unpinned}, {"all on one core", setting::one_core}};
+        const char* word;
+    } settings[] = {{"on two cores", setting::two_cores, "two"},
+                    {"unpinned", setting::unpinned, "unpinned"},
+                    {"all on one core", setting::one_core, "one"}};
     std::printf("ns a message: median (smallest, largest) of %d rounds\n", rounds);
     for (const std::size_t size : {std::size_t{8}, std::size_t{64}, std::size_t{1024}, std::size_t{65536}, std::size_t{1} << 24})
         for (const int pairs : {1, 2, 4})
             for (const auto& how : settings) {
+                if (only != 0 && size != only) continue;
                 const std::size_t n = size <= 1024 ? 100'000 : size <= 65536 ? 5'000 : 32;
                 std::printf("\n%zu bytes, %d to %d, %s\n", size, pairs, pairs, how.text);
                 std::vector<std::vector<double>> times(all.size());
@@ -93,7 +98,7 @@ int main(int argc, char** argv) {
                         if (pairs > 1 && !all[c].shared) continue;
                         const auto q = all[c].make(size);
                         if (q == nullptr) continue;
-                        const double t = nanoseconds_for(*q, size, n, pairs, how.where);
+                        const double t = nanoseconds_for(*q, size, std::max<std::size_t>(n / all[c].fewer, 8), pairs, how.where);
                         if (round >= 0) times[c].push_back(t);
                     }
                 for (std::size_t c = 0; c < all.size(); ++c) {
@@ -101,6 +106,11 @@ int main(int argc, char** argv) {
                     if (t.empty()) continue;
                     std::sort(t.begin(), t.end());
                     std::printf("    %-30s %12.0f (%.0f, %.0f)\n", all[c].name.c_str(), t[t.size() / 2], t.front(), t.back());
+                }
+                for (const char* kind : {"Queue", "SimpleQueue", "Pipe"}) {
+                    if (pairs > 1 && std::string(kind) == "Pipe") continue;
+                    const double t = python(kind, size, std::max<std::size_t>(n / 50, 8) / static_cast<std::size_t>(pairs), pairs, how.word);
+                    if (t > 0) std::printf("    %-30s %12.0f (once)\n", (std::string("CPython, ") + kind).c_str(), t);
                 }
                 std::fflush(stdout);
             }

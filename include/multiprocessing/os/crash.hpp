@@ -40,6 +40,8 @@ namespace multiprocessing::os {
 /// - When the memory that malloc keeps its books in is damaged: names may be printed as the linker spells them; should even that
 ///   hang, SIGALRM ends the process within two seconds.
 inline void tell_crashes();
+/// What that does first: whatever loads a library, or takes memory, when it is asked for the first time.
+inline void get_ready_to_tell_crashes();
 
 /// The same is written down here too, as short as it can be: places in modules, a line each. Shared memory that the parent reads.
 inline void leave_last_words_in(std::span<char> place) noexcept;
@@ -197,6 +199,16 @@ inline void on_crash(int number, siginfo_t* about, void*) noexcept {
 
 } // namespace detail
 
+inline void get_ready_to_tell_crashes() {
+    static bool is_ready = false; // inherited
+    if (is_ready) return;
+    const void* call = nullptr;
+    static_cast<void>(read_stack(std::span(&call, 1)));
+    static_cast<void>(executable());
+    static_cast<void>(in_executable(call));
+    is_ready = true;
+}
+
 inline void tell_crashes() {
     constexpr std::size_t stack_size = 64 * 1024;
     static bool has_stack = false;
@@ -211,11 +223,7 @@ inline void tell_crashes() {
             has_stack = true;
         }
     }
-    const void* call = nullptr;
-    // What loads a library, or takes memory, when it is asked for the first time.
-    static_cast<void>(read_stack(std::span(&call, 1)));
-    static_cast<void>(executable());
-    static_cast<void>(in_executable(call));
+    get_ready_to_tell_crashes();
     for (const int number : {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL}) {
         struct sigaction now{};
         if (::sigaction(number, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) != 0 || now.sa_handler != SIG_DFL) continue;

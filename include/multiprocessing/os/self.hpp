@@ -20,6 +20,9 @@
 #include <sys/stat.h>  // stat
 #include <sys/types.h> // pid_t
 #include <sys/resource.h> // getrusage
+#if __has_include(<sys/single_threaded.h>)
+#    include <sys/single_threaded.h>
+#endif
 #include <unistd.h>    // getpid, read, readlink
 
 #include <multiprocessing/os/cpu.hpp>
@@ -191,6 +194,9 @@ inline std::string own_program() {
 }
 
 inline std::size_t thread_count() noexcept {
+#if __has_include(<sys/single_threaded.h>)
+    if (__libc_single_threaded) return 1; // and no need to ask /proc
+#endif
     detail::process_status status;
     return detail::read_status(pid(), status) == 0 ? status.threads : 1;
 }

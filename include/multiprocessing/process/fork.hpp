@@ -9,6 +9,7 @@
 #include <multiprocessing/os/descriptor.hpp>
 #include <multiprocessing/os/self.hpp>
 #include <multiprocessing/os/thread.hpp>
+#include <multiprocessing/os/warm_up.hpp>
 #include <multiprocessing/process/bootstrap.hpp>
 #include <multiprocessing/process/launch.hpp>
 #include <multiprocessing/process/lineage.hpp>
@@ -31,6 +32,7 @@ namespace multiprocessing::process {
 template <typename Body>
 running start_by_fork(launch terms, Body&& body) {
     newcomer child_to_be(terms);
+    os::warm_up();
     lineage::ancestor self{os::pid(), 0, os::name()};
     std::optional<os::pipe_ends> report;
     if (!terms.conditions.empty()) report = os::make_pipe();

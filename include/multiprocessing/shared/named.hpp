@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib> // std::atexit
@@ -12,7 +13,7 @@
 #include <string_view>
 #include <system_error>
 #include <tuple>   // std::tie
-#include <utility> // std::move
+#include <utility> // std::forward, std::move
 #include <vector>
 
 #include <fmt/format.h>
@@ -183,8 +184,9 @@ class SharedMemory {
 public:
     explicit SharedMemory(const SharedMemoryOptions& options);
     /// Python's arguments in its order: attaches, unless `create`.
-    explicit SharedMemory(std::string name, bool create = false, std::size_t size = 0)
-        : SharedMemory(SharedMemoryOptions{.name = std::move(name), .create = create, .size = size}) {}
+    template <std::convertible_to<std::string> Name> // no list in braces is one: those are options
+    explicit SharedMemory(Name&& name, bool create = false, std::size_t size = 0)
+        : SharedMemory(SharedMemoryOptions{.name = std::forward<Name>(name), .create = create, .size = size}) {}
 
     /// All of it, writable; nothing after close().
     [[nodiscard]] std::span<std::byte> buf() const {

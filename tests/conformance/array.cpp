@@ -1,12 +1,14 @@
-// CPython's _TestArray and the arrays of _TestSharedCTypes, under fork.
+// CPython's _TestArray and the arrays of _TestSharedCTypes, under each start method.
 #include <multiprocessing/sharedctypes.hpp>
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include <multiprocessing/process.hpp>
 
 #include "support/catch.hpp"
+#include "support/each_context.hpp"
 
 namespace mp = multiprocessing;
 
@@ -21,6 +23,8 @@ concept HasLock = requires(const T& shared) {
 
 TEMPLATE_TEST_CASE("T082: length, elements, slices, and prefix sums by a child", "[conformance][array]", mp::Array<int>,
                    mp::RawArray<int>) {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     std::vector<int> seq{680, 626, 934, 821, 150, 233, 548, 982, 714, 831};
     const TestType arr(seq);
     REQUIRE(arr.size() == seq.size());
@@ -32,11 +36,14 @@ TEMPLATE_TEST_CASE("T082: length, elements, slices, and prefix sums by a child",
     std::copy(four.begin(), four.end(), seq.begin() + 4);
     REQUIRE(arr.to_vector() == seq);
 
-    mp::Process p([=] {
-        for (std::size_t i = 1; i < arr.size(); ++i) arr[i] += arr[i - 1];
-    });
+    auto p = ctx.Process(
+        [](TestType all) {
+            for (std::size_t i = 1; i < all.size(); ++i) all[i] += all[i - 1];
+        },
+        arr);
     p.start();
     p.join();
+    REQUIRE(p.exitcode() == 0);
     for (std::size_t i = 1; i < seq.size(); ++i) seq[i] += seq[i - 1];
     REQUIRE(arr.to_vector() == seq);
 }
@@ -60,18 +67,23 @@ TEST_CASE("T084: a lock of its own, another's, or none", "[conformance][array]")
 }
 
 TEST_CASE("T164: a child doubles an array, and a text", "[conformance][array]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const mp::Array<double> arr(10);
     for (std::size_t i = 0; i < 10; ++i) arr[i] = static_cast<double>(i);
     const mp::Array<char> text(20);
     std::string("hello").copy(text.data(), 20);
-    mp::Process p([=] {
-        arr.with_lock([](auto all) {
-            for (double& x : all) x *= 2;
-        });
-        std::string("hellohello").copy(text.data(), 20);
-    });
+    auto p = ctx.Process(
+        [](mp::Array<double> numbers, mp::Array<char> letters) {
+            numbers.with_lock([](auto all) {
+                for (double& x : all) x *= 2;
+            });
+            std::string("hellohello").copy(letters.data(), 20);
+        },
+        arr, text);
     p.start();
     p.join();
+    REQUIRE(p.exitcode() == 0);
     for (std::size_t i = 0; i < 10; ++i) REQUIRE(arr[i] == 2.0 * static_cast<double>(i));
     REQUIRE(std::string(text.data()) == "hellohello");
 }

@@ -1,6 +1,7 @@
-// CPython's _TestBarrier, under fork, with five parties.
+// CPython's _TestBarrier, under each start method, with five parties.
 #include <multiprocessing/synchronize.hpp>
 
+#include <chrono>
 #include <vector>
 
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include <multiprocessing/sharedctypes.hpp>
 
 #include "support/catch.hpp"
+#include "support/each_context.hpp"
 
 namespace mp = multiprocessing;
 using namespace std::chrono_literals;
@@ -17,148 +19,191 @@ namespace {
 
 constexpr int N = 5;
 
-/// f in N - 1 processes and in this one.
-template <typename F>
-void run_everywhere(F f) {
+/// f in N - 1 processes and in this one, which comes last.
+template <typename F, typename... Shared>
+void run_everywhere(const testing::context& ctx, F f, const Shared&... shared) {
     std::vector<mp::Process> others;
     for (int i = 0; i < N - 1; ++i) {
-        others.emplace_back(f);
+        others.push_back(ctx.Process(f, shared...));
         others.back().start();
     }
-    f();
+    f(shared...);
     for (auto& p : others) {
         p.join();
         REQUIRE(p.exitcode() == 0);
     }
 }
 
+/// How many have come, passed, and been told that the barrier is broken.
+struct counts {
+    mp::Value<int> came{0}, first{0}, told{0}, second{0};
+};
+
 } // namespace
 
 TEST_CASE("T069: in lockstep", "[conformance][barrier]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const int passes = GENERATE(1, 10);
     const mp::Barrier barrier(N);
     const mp::Value<int> first(0), second(0), wrong(0);
-    run_everywhere([=] {
-        for (int i = 0; i < passes; ++i) {
-            ++first;
-            if (second != i * N) ++wrong;
-            barrier.wait();
-            ++second;
-            if (first != (i + 1) * N) ++wrong;
-            barrier.wait();
-        }
-    });
+    run_everywhere(
+        ctx,
+        [](mp::Barrier line, mp::Value<int> in, mp::Value<int> out, mp::Value<int> errors, int rounds) {
+            for (int i = 0; i < rounds; ++i) {
+                ++in;
+                if (out != i * N) ++errors;
+                line.wait();
+                ++out;
+                if (in != (i + 1) * N) ++errors;
+                line.wait();
+            }
+        },
+        barrier, first, second, wrong, passes);
     REQUIRE(wrong == 0);
+    REQUIRE(second == passes * N);
     REQUIRE(barrier.n_waiting() == 0);
     REQUIRE_FALSE(barrier.broken());
 }
 
 TEST_CASE("T070: one of them gets 0, and each a number of its own", "[conformance][barrier]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const mp::Barrier barrier(N);
     const mp::Value<int> zeros(0), sum(0);
-    run_everywhere([=] {
-        const int number = barrier.wait();
-        if (number == 0) ++zeros;
-        sum += 1 << number;
-    });
+    run_everywhere(
+        ctx,
+        [](mp::Barrier all_here, mp::Value<int> zero, mp::Value<int> numbers) {
+            const int number = all_here.wait();
+            if (number == 0) ++zero;
+            numbers += 1 << number;
+        },
+        barrier, zeros, sum);
     REQUIRE(zeros == 1);
     REQUIRE(sum == (1 << N) - 1);
 }
 
 TEST_CASE("T071: the action runs once, before anybody goes on", "[conformance][barrier]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const mp::Value<int> actions(0), wrong(0);
     const mp::Barrier barrier(N, [=] { ++actions; });
-    run_everywhere([=] {
-        barrier.wait();
-        if (actions != 1) ++wrong;
-    });
+    run_everywhere(
+        ctx,
+        [](mp::Barrier all_here, mp::Value<int> done, mp::Value<int> errors, pid_t with_action) {
+            // By spawn and forkserver the action stays with the handle that has it, and so its party is to come last.
+            while (::getpid() == with_action && all_here.n_waiting() < N - 1) ::usleep(100);
+            all_here.wait();
+            if (done != 1) ++errors;
+        },
+        barrier, actions, wrong, ctx.method() == mp::StartMethod::fork ? 0 : ::getpid());
     REQUIRE(actions == 1);
     REQUIRE(wrong == 0);
 }
 
 TEST_CASE("T072: abort", "[conformance][barrier]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const mp::Barrier barrier(N);
     const mp::Value<int> came(0), passed(0);
-    run_everywhere([=] {
-        try {
-            if (++came == N / 2) {
-                barrier.abort();
-                return;
+    run_everywhere(
+        ctx,
+        [](mp::Barrier doomed, mp::Value<int> who, mp::Value<int> through) {
+            try {
+                if (++who == N / 2) {
+                    doomed.abort();
+                    return;
+                }
+                doomed.wait();
+                ++through;
+            } catch (const mp::BrokenBarrierError&) {
+                --through;
             }
-            barrier.wait();
-            ++passed;
-        } catch (const mp::BrokenBarrierError&) {
-            --passed;
-        }
-    });
+        },
+        barrier, came, passed);
     REQUIRE(passed == -(N - 1));
     REQUIRE(barrier.broken());
 }
 
 TEST_CASE("T073: reset while the others wait", "[conformance][barrier]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const mp::Barrier barrier(N);
-    const mp::Value<int> came(0), first(0), told(0), second(0);
-    run_everywhere([=] {
-        if (++came == N / 2) {
-            while (barrier.n_waiting() < N - 1) ::usleep(100);
-            barrier.reset();
-        } else {
-            try {
-                barrier.wait();
-                ++first;
-            } catch (const mp::BrokenBarrierError&) {
-                ++told;
+    const counts all;
+    run_everywhere(
+        ctx,
+        [](mp::Barrier line, counts n) {
+            if (++n.came == N / 2) {
+                while (line.n_waiting() < N - 1) ::usleep(100);
+                line.reset();
+            } else {
+                try {
+                    line.wait();
+                    ++n.first;
+                } catch (const mp::BrokenBarrierError&) {
+                    ++n.told;
+                }
             }
-        }
-        barrier.wait();
-        ++second;
-    });
-    REQUIRE(first == 0);
-    REQUIRE(told == N - 1);
-    REQUIRE(second == N);
+            line.wait();
+            ++n.second;
+        },
+        barrier, all);
+    REQUIRE(all.first == 0);
+    REQUIRE(all.told == N - 1);
+    REQUIRE(all.second == N);
 }
 
 TEST_CASE("T074: abort, then reset, by means of a second barrier", "[conformance][barrier]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const mp::Barrier barrier(N), other(N);
-    const mp::Value<int> came(0), first(0), told(0), second(0);
-    run_everywhere([=] {
-        try {
-            if (++came == N / 2) {
-                barrier.abort();
-            } else {
-                barrier.wait();
-                ++first;
+    const counts all;
+    run_everywhere(
+        ctx,
+        [](mp::Barrier line, mp::Barrier second, counts n) {
+            try {
+                if (++n.came == N / 2) {
+                    line.abort();
+                } else {
+                    line.wait();
+                    ++n.first;
+                }
+            } catch (const mp::BrokenBarrierError&) {
+                ++n.told;
             }
-        } catch (const mp::BrokenBarrierError&) {
-            ++told;
-        }
-        if (other.wait() == N / 2) barrier.reset();
-        other.wait();
-        barrier.wait();
-        ++second;
-    });
-    REQUIRE(first == 0);
-    REQUIRE(told == N - 1);
-    REQUIRE(second == N);
+            if (second.wait() == N / 2) line.reset();
+            second.wait();
+            line.wait();
+            ++n.second;
+        },
+        barrier, other, all);
+    REQUIRE(all.first == 0);
+    REQUIRE(all.told == N - 1);
+    REQUIRE(all.second == N);
 }
 
 TEST_CASE("T075, T076: one comes too late, by wait's time or the constructor's", "[conformance][barrier]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const bool by_default = GENERATE(false, true);
     const mp::Barrier barrier = by_default ? mp::Barrier(N, {}, 50ms) : mp::Barrier(N);
-    const mp::Value<int> came(0), told(0);
-    run_everywhere([=] {
-        if (++came == N / 2)
-            while (!barrier.broken()) ::usleep(100);
-        try {
-            if (by_default)
-                barrier.wait();
-            else
-                barrier.wait(50ms);
-        } catch (const mp::BrokenBarrierError&) {
-            ++told;
-        }
-    });
-    REQUIRE(told == N);
+    const counts all;
+    run_everywhere(
+        ctx,
+        [](mp::Barrier line, counts n, bool own_time) {
+            if (++n.came == N / 2)
+                while (!line.broken()) ::usleep(100);
+            try {
+                if (own_time)
+                    line.wait();
+                else
+                    line.wait(50ms);
+            } catch (const mp::BrokenBarrierError&) {
+                ++n.told;
+            }
+        },
+        barrier, all, by_default);
+    REQUIRE(all.told == N);
 }
 
 TEST_CASE("T077: alone", "[conformance][barrier]") {
@@ -168,25 +213,34 @@ TEST_CASE("T077: alone", "[conformance][barrier]") {
 }
 
 TEST_CASE("T078: a thousand passes stay in order", "[conformance][barrier]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const mp::Barrier barrier(N);
     const mp::Value<int> arrivals(0), wrong(0);
-    run_everywhere([=] {
-        for (int i = 0; i < 1000; ++i) {
-            barrier.wait();
-            const int n = ++arrivals;
-            if ((n - 1) / N != i) ++wrong;
-        }
-    });
+    run_everywhere(
+        ctx,
+        [](mp::Barrier line, mp::Value<int> arrived, mp::Value<int> errors) {
+            for (int i = 0; i < 1000; ++i) {
+                line.wait();
+                const int n = ++arrived;
+                if ((n - 1) / N != i) ++errors;
+            }
+        },
+        barrier, arrivals, wrong);
     REQUIRE(arrivals == 1000 * N);
     REQUIRE(wrong == 0);
 }
 
 TEST_CASE("T245: a barrier's parties are asked for and it is reset in a child", "[conformance][barrier]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const mp::Barrier barrier(N);
-    mp::Process p([=] {
-        barrier.reset();
-        mp::exit(barrier.parties() == N ? 0 : 1);
-    });
+    auto p = ctx.Process(
+        [](mp::Barrier all_here) {
+            all_here.reset();
+            mp::exit(all_here.parties() == N ? 0 : 1);
+        },
+        barrier);
     p.start();
     p.join();
     REQUIRE(p.exitcode() == 0);

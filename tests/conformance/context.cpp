@@ -7,24 +7,14 @@
 #include <vector>
 
 #include "support/catch.hpp"
-#include "support/census.hpp"
+#include "support/each_context.hpp"
 
 namespace mp = multiprocessing;
-using mp::StartMethod;
 
 namespace {
 
-/// A context, with what its method makes once and keeps made before anything is counted.
 mp::Context each_context() {
-    const auto method = GENERATE(StartMethod::fork, StartMethod::spawn, StartMethod::forkserver);
-    const mp::Context ctx(method);
-    if (method == StartMethod::forkserver) {
-        auto first = ctx.Process([] {});
-        first.start();
-        first.join();
-        testing::settle();
-    }
-    return ctx;
+    return mp::Context(testing::each_context().method());
 }
 
 void add(mp::Lock lock, mp::RawValue<int> total, mp::Value<int> atomically, int n) {

@@ -1,4 +1,4 @@
-// CPython's _TestEvent, under fork.
+// CPython's _TestEvent, under each start method.
 #include <multiprocessing/synchronize.hpp>
 
 #include <chrono>
@@ -7,6 +7,7 @@
 #include <multiprocessing/process.hpp>
 
 #include "support/catch.hpp"
+#include "support/each_context.hpp"
 
 namespace mp = multiprocessing;
 using namespace std::chrono_literals;
@@ -31,27 +32,36 @@ TEST_CASE("T067: when it is set, waiting is true at once", "[conformance][event]
 }
 
 TEST_CASE("T068: after it was cleared, another process releases who waits", "[conformance][event]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const mp::Event event;
     event.set();
     event.clear();
     REQUIRE_FALSE(event.is_set());
-    mp::Process p([=] {
-        std::this_thread::sleep_for(20ms);
-        event.set();
-    });
+    auto p = ctx.Process(
+        [](mp::Event cleared) {
+            std::this_thread::sleep_for(20ms);
+            cleared.set();
+        },
+        event);
     p.start();
     REQUIRE(event.wait());
     p.join();
+    REQUIRE(p.exitcode() == 0);
 }
 
 TEST_CASE("T241: a child sees it set, and clears it", "[conformance][event]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const mp::Event event;
     event.set();
-    mp::Process p([=] {
-        const bool seen = event.is_set();
-        event.clear();
-        mp::exit(seen ? 0 : 1);
-    });
+    auto p = ctx.Process(
+        [](mp::Event was_set) {
+            const bool seen = was_set.is_set();
+            was_set.clear();
+            mp::exit(seen ? 0 : 1);
+        },
+        event);
     p.start();
     p.join();
     REQUIRE(p.exitcode() == 0);

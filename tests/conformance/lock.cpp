@@ -1,15 +1,50 @@
-// CPython's _TestLock, as far as it is of Lock, under fork. X004 is optional: a Lock has no printed form.
+// CPython's _TestLock, as far as it is of Lock, under each start method. X004 is optional: a Lock has no printed form.
 #include <multiprocessing/synchronize.hpp>
 
+#include <chrono>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include <multiprocessing/process.hpp>
+#include <multiprocessing/sharedctypes.hpp>
 
 #include "support/catch.hpp"
+#include "support/each_context.hpp"
 
 namespace mp = multiprocessing;
 using namespace std::chrono_literals;
+
+namespace {
+
+/// Has it from before `taken` until after `seen`.
+void hold(mp::Lock lock, mp::Event taken, mp::Event seen) {
+    lock.acquire();
+    taken.set();
+    seen.wait();
+    lock.release();
+}
+
+constexpr int turns = 5000;
+
+/// Two threads that take the lock in turn with whoever else does.
+void count(mp::Lock lock, mp::RawArray<long> numbers, mp::Barrier all_here) {
+    all_here.wait();
+    const auto add = [&] {
+        for (int i = 0; i < turns; ++i) {
+            const std::scoped_lock guard(lock);
+            const long before = numbers[0];
+            if (i % 50 == 0) std::this_thread::yield(); // who isn't kept out comes in now
+            numbers[1] += 1;
+            numbers[0] = before + 1;
+        }
+    };
+    std::thread other(add);
+    add();
+    other.join();
+}
+
+} // namespace
 
 TEST_CASE("T051: a lock is acquired once, and released once", "[conformance][lock]") {
     const mp::Lock lock;
@@ -23,14 +58,11 @@ TEST_CASE("T051: a lock is acquired once, and released once", "[conformance][loc
 }
 
 TEST_CASE("T053: a lock taken in another process is locked here", "[conformance][lock]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const mp::Lock lock;
     const mp::Event taken, seen;
-    mp::Process p([=] {
-        lock.acquire();
-        taken.set();
-        seen.wait();
-        lock.release();
-    });
+    auto p = ctx.Process(hold, lock, taken, seen);
     p.start();
     taken.wait();
     REQUIRE(lock.locked());
@@ -53,14 +85,18 @@ TEST_CASE("T054: a guard has it for its scope", "[conformance][lock]") {
 
 TEST_CASE("Python's arguments: a call that doesn't block ignores its timeout, a negative one is over",
           "[conformance][lock]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const mp::Lock lock;
     lock.acquire();
     const auto begin = std::chrono::steady_clock::now();
-    mp::Process p([=] {
-        const bool got = lock.acquire(false) || lock.acquire(false, 1h) || lock.acquire(-1s) ||
-                         lock.acquire(true, 0s) || lock.acquire(true, 20ms) || lock.acquire(20ms);
-        mp::exit(got ? 1 : 0);
-    });
+    auto p = ctx.Process(
+        [](mp::Lock held) {
+            const bool got = held.acquire(false) || held.acquire(false, 1h) || held.acquire(-1s) ||
+                             held.acquire(true, 0s) || held.acquire(true, 20ms) || held.acquire(20ms);
+            mp::exit(got ? 1 : 0);
+        },
+        lock);
     p.start();
     p.join();
     REQUIRE(p.exitcode() == 0);
@@ -69,14 +105,11 @@ TEST_CASE("Python's arguments: a call that doesn't block ignores its timeout, a 
 }
 
 TEST_CASE("T242, otherwise: who didn't acquire it can't release it, unlike Python's", "[conformance][lock]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const mp::Lock lock;
     const mp::Event taken, done;
-    mp::Process p([=] {
-        lock.acquire();
-        taken.set();
-        done.wait();
-        lock.release();
-    });
+    auto p = ctx.Process(hold, lock, taken, done);
     p.start();
     taken.wait();
     REQUIRE_THROWS_AS(lock.release(), mp::ValueError);
@@ -86,14 +119,39 @@ TEST_CASE("T242, otherwise: who didn't acquire it can't release it, unlike Pytho
     REQUIRE(p.exitcode() == 0);
 }
 
+TEST_CASE("threads of several processes exclude one another", "[conformance][lock]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
+    const mp::Lock lock;
+    const mp::RawArray<long> numbers(2);
+    const mp::Barrier all_here(3);
+    std::vector<mp::Process> others;
+    for (int i = 0; i < 2; ++i) {
+        others.push_back(ctx.Process(count, lock, numbers, all_here));
+        others.back().start();
+    }
+    count(lock, numbers, all_here);
+    for (auto& p : others) {
+        p.join();
+        REQUIRE(p.exitcode() == 0);
+    }
+    REQUIRE(numbers[0] == 6L * turns);
+    REQUIRE(numbers[1] == 6L * turns);
+    REQUIRE_FALSE(lock.locked());
+}
+
 TEST_CASE("C07: a killed holder doesn't leave the lock locked for ever", "[conformance][lock]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const mp::Lock lock;
     const mp::Event taken;
-    mp::Process p([=] {
-        lock.acquire();
-        taken.set();
-        for (;;) std::this_thread::sleep_for(1h);
-    });
+    auto p = ctx.Process(
+        [](mp::Lock held, mp::Event has_it) {
+            held.acquire();
+            has_it.set();
+            for (;;) std::this_thread::sleep_for(1h);
+        },
+        lock, taken);
     p.start();
     taken.wait();
     p.kill();

@@ -1,4 +1,4 @@
-// CPython's _TestSemaphore, under fork.
+// CPython's _TestSemaphore, under each start method.
 #include <multiprocessing/synchronize.hpp>
 
 #include <chrono>
@@ -6,6 +6,7 @@
 #include <multiprocessing/process.hpp>
 
 #include "support/catch.hpp"
+#include "support/each_context.hpp"
 
 namespace mp = multiprocessing;
 using namespace std::chrono_literals;
@@ -60,14 +61,19 @@ TEST_CASE("T057: timeouts of acquire", "[conformance][semaphore]") {
 }
 
 TEST_CASE("T244: acquired in the child, released in the parent", "[conformance][semaphore]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const mp::Semaphore s(1);
     const mp::BoundedSemaphore b(1);
-    mp::Process p([=] {
-        s.acquire();
-        b.acquire();
-    });
+    auto p = ctx.Process(
+        [](mp::Semaphore one, mp::BoundedSemaphore other) {
+            one.acquire();
+            other.acquire();
+        },
+        s, b);
     p.start();
     p.join();
+    REQUIRE(p.exitcode() == 0);
     REQUIRE(s.get_value() == 0);
     REQUIRE(b.get_value() == 0);
     s.release();

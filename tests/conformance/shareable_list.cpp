@@ -1,4 +1,4 @@
-// CPython's tests of ShareableList, under fork. X013, pickling, is of handles here.
+// CPython's tests of ShareableList, under each start method. X013, pickling, is of handles here.
 #include <multiprocessing/shared_memory.hpp>
 
 #include <string>
@@ -6,6 +6,7 @@
 #include <multiprocessing/process.hpp>
 
 #include "support/catch.hpp"
+#include "support/each_context.hpp"
 
 namespace mp = multiprocessing;
 using mp::shared_memory::ListItem;
@@ -94,12 +95,16 @@ TEST_CASE("C27, otherwise: null characters at the end stay", "[conformance][shar
 }
 
 TEST_CASE("a child reads and changes a list", "[conformance][shareable_list]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const ShareableList sl({"howdy", 1});
-    mp::Process p([=] {
-        const bool right = sl[0] == ListItem("howdy"s);
-        sl.set(1, 2);
-        mp::exit(right ? 0 : 1);
-    });
+    auto p = ctx.Process(
+        [](ShareableList list, const std::string& name) {
+            const bool right = list[0] == ListItem("howdy"s) && ShareableList({.name = name})[1] == ListItem(1);
+            list.set(1, 2);
+            mp::exit(right ? 0 : 1);
+        },
+        sl, sl.shm().name());
     p.start();
     p.join();
     REQUIRE(p.exitcode() == 0);

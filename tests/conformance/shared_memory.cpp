@@ -1,5 +1,5 @@
-// CPython's _TestSharedMemory, as far as it is of SharedMemory, under fork. T177 and T186 to T189 are of the resource
-// tracker, which there is none of here: the creator owns the name (T188 the other way round is in tests/shared/named).
+// CPython's _TestSharedMemory, as far as it is of SharedMemory, under each start method. T177 and T186 to T189 are of the
+// resource tracker, which there is none of here: the creator owns the name (T188 the other way round is in tests/shared/named).
 #include <multiprocessing/shared_memory.hpp>
 
 #include <csignal>
@@ -10,6 +10,7 @@
 #include <multiprocessing/process.hpp>
 
 #include "support/catch.hpp"
+#include "support/each_context.hpp"
 
 namespace mp = multiprocessing;
 using mp::shared_memory::SharedMemory;
@@ -38,6 +39,8 @@ TEST_CASE("T167: create, attach, write, read; a size is ignored when attaching",
     REQUIRE(also.buf()[0] == std::byte{42});
     const SharedMemory same({.name = name, .size = 20 * sms.size()});
     REQUIRE(same.size() == sms.size());
+    REQUIRE(SharedMemory(name).buf()[0] == std::byte{42}); // Python's arguments in its order
+    REQUIRE_THROWS_AS(SharedMemory(name, true, 512), std::system_error);
 }
 
 TEST_CASE("T168, T169: no size, no name", "[conformance][shared_memory]") {
@@ -70,18 +73,44 @@ TEST_CASE("T173: names are made up until one is free", "[conformance][shared_mem
 }
 
 TEST_CASE("T175: a child attaches by its handle and by name", "[conformance][shared_memory]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const SharedMemory sms({.create = true, .size = 16});
     const std::string name = sms.name();
-    mp::Process p([=] {
-        sms.buf()[0] = std::byte{1};
-        SharedMemory({.name = name}).buf()[1] = std::byte{2};
-    });
+    auto p = ctx.Process(
+        [](SharedMemory by_handle, const std::string& called) {
+            by_handle.buf()[0] = std::byte{1};
+            SharedMemory({.name = called}).buf()[1] = std::byte{2};
+        },
+        sms, name);
     p.start();
     p.join();
     REQUIRE(p.exitcode() == 0);
     REQUIRE(sms.buf()[0] == std::byte{1});
     REQUIRE(sms.buf()[1] == std::byte{2});
     REQUIRE(exists(name));
+}
+
+TEST_CASE("T174: a handle that has travelled attaches by name, and can't when that is gone",
+          "[conformance][shared_memory]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
+    const SharedMemory sms({.create = true, .size = 16});
+    sms.unlink();
+    auto p = ctx.Process(
+        [](SharedMemory by_handle) {
+            try {
+                by_handle.buf()[0] = std::byte{1};
+            } catch (const std::system_error& error) {
+                mp::exit(error.code() == std::errc::no_such_file_or_directory ? 2 : 3);
+            }
+        },
+        sms);
+    p.start();
+    p.join();
+    const bool inherited = ctx.method() == mp::StartMethod::fork; // what was mapped already stays
+    REQUIRE(p.exitcode() == (inherited ? 0 : 2));
+    REQUIRE(sms.buf()[0] == std::byte{inherited});
 }
 
 TEST_CASE("T178: a manager, before it starts, while it runs, afterwards", "[conformance][shared_memory]") {
@@ -107,25 +136,35 @@ TEST_CASE("C11: an attach that fails destroys nothing", "[conformance][shared_me
 
 TEST_CASE("a child that ends, by itself or killed, takes nothing away that it attached",
           "[conformance][shared_memory]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const SharedMemory sms({.create = true, .size = 16});
     const std::string name = sms.name();
     for (const bool killed : {false, true}) {
-        mp::Process p([=] {
-            const SharedMemory attached({.name = name});
-            if (killed) ::raise(SIGKILL);
-        });
+        auto p = ctx.Process(
+            [](SharedMemory by_handle, const std::string& called, bool dies) {
+                const SharedMemory attached({.name = called});
+                attached.buf()[0] = by_handle.buf()[0];
+                if (dies) ::raise(SIGKILL);
+            },
+            sms, name, killed);
         p.start();
         p.join();
+        REQUIRE(p.exitcode() == (killed ? -SIGKILL : 0));
         REQUIRE(exists(name));
     }
 }
 
 TEST_CASE("what a child created and still holds when it ends has no name afterwards", "[conformance][shared_memory]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
     const std::string name = name_of("child");
-    mp::Process p([=] {
-        static const SharedMemory kept({.name = name, .create = true, .size = 16});
-        mp::exit(exists(name) ? 0 : 1);
-    });
+    auto p = ctx.Process(
+        [](const std::string& chosen) {
+            static const SharedMemory kept({.name = chosen, .create = true, .size = 16});
+            mp::exit(exists(chosen) ? 0 : 1);
+        },
+        name);
     p.start();
     p.join();
     REQUIRE(p.exitcode() == 0);

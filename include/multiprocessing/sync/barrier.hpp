@@ -35,6 +35,8 @@ namespace multiprocessing {
 ///
 /// - Copying shares the barrier. Constness is the handle's. The action isn't shared: it is the handle's own, copied
 ///   with it and inherited across fork; who comes last calls the one of the handle he came with.
+/// - Start methods: by spawn and forkserver the action stays behind, and a party that was started so calls none. Let
+///   the one whose wait() says 0 do it, or have the party with the action come last.
 /// - Python: `multiprocessing.Barrier`; a party that dies is noticed, and fewer than one party is a ValueError. While
 ///   the action runs nobody's time is over, as there.
 /// - Threads and processes: any, up to 2000 waiting at a time.

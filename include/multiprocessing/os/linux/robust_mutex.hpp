@@ -22,9 +22,9 @@ namespace detail {
 
 /// What a thread needs to know of itself to lock something.
 struct robust_thread {
-    std::uint32_t id = 0; // 0: nobody has asked yet
-    std::uint32_t generation = 0;
-    robust_list_head* list = nullptr; // of this thread; none in a thread that the C library didn't make
+    std::uint32_t id = 0;
+    std::uint32_t generation = ~std::uint32_t{0}; // of no process: nobody has asked yet
+    robust_list_head* list = nullptr;             // of this thread; none in a thread that the C library didn't make
 };
 
 inline constinit thread_local robust_thread this_robust_thread;
@@ -46,7 +46,7 @@ inline constinit thread_local robust_thread this_robust_thread;
 inline const robust_thread& robust_thread_here() noexcept {
     robust_thread& me = this_robust_thread;
     const std::uint32_t generation = os::detail::generation.load(std::memory_order_relaxed);
-    if (me.id == 0 || me.generation != generation) [[unlikely]]
+    if (me.generation != generation) [[unlikely]]
         find_robust_thread(me, generation);
     return me;
 }

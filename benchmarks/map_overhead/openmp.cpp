@@ -1,6 +1,8 @@
 // Two threads of OpenMP: static shares, and guided ones.
 #include "work.hpp"
 
+#include <cstdio>
+
 #if defined(_OPENMP)
 
 namespace {
@@ -21,11 +23,11 @@ void guided(F f, const std::vector<double>& in, std::vector<double>& out) {
 
 template <typename Schedule>
 auto with(Schedule schedule) {
-    return [schedule](task which, const std::vector<double>& in, std::vector<double>& out) {
+    return [schedule](subject which, const std::vector<double>& in, std::vector<double>& out) {
         switch (which) {
-        case task::square: return schedule(square, in, out);
-        case task::microsecond: return schedule(microsecond, in, out);
-        case task::skewed: return schedule(skewed, in, out);
+        case subject::microsecond: return schedule(microsecond, in, out);
+        case subject::skewed: return schedule(skewed, in, out);
+        default: return schedule(square, in, out);
         }
     };
 }
@@ -33,12 +35,15 @@ auto with(Schedule schedule) {
 } // namespace
 
 std::vector<contender> openmp() {
-    return {{"openmp static", with([](auto f, const auto& in, auto& out) { in_shares(f, in, out); })},
-            {"openmp guided", with([](auto f, const auto& in, auto& out) { guided(f, in, out); })}};
+    return {{.name = "openmp static", .map = with([](auto f, const auto& in, auto& out) { in_shares(f, in, out); })},
+            {.name = "openmp guided", .map = with([](auto f, const auto& in, auto& out) { guided(f, in, out); })}};
 }
 
 #else
 
-std::vector<contender> openmp() { return {}; }
+std::vector<contender> openmp() {
+    std::printf("left out: OpenMP, which wasn't found when this was built\n");
+    return {};
+}
 
 #endif

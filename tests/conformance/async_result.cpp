@@ -1,9 +1,10 @@
-// CPython's tests of AsyncResult, on processes (fork) and on threads.
+// CPython's tests of AsyncResult, on processes by each start method and on threads.
 #include <multiprocessing/pool.hpp>
 
 #include <atomic>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <unistd.h>
@@ -12,6 +13,7 @@
 
 #include "support/catch.hpp"
 #include "support/count_up.hpp"
+#include "support/each_context.hpp"
 
 namespace mp = multiprocessing;
 namespace memory = multiprocessing::memory;
@@ -34,10 +36,19 @@ int wait_for(std::uint64_t place) {
     return 1;
 }
 
+/// How a pool of so many is made: of processes by each start method in turn; of threads as ever.
+template <typename P>
+mp::PoolOptions each(int n) {
+    if constexpr (std::is_same_v<P, ThreadPool>)
+        return {.processes = n};
+    else
+        return {.processes = n, .start_method = testing::each_context().method()};
+}
+
 } // namespace
 
 TEMPLATE_TEST_CASE("T104: get waits for as long as the task takes", "[conformance][async_result]", mp::Pool, ThreadPool) {
-    TestType pool(2);
+    TestType pool(each<TestType>(2));
     const auto begin = std::chrono::steady_clock::now();
     auto result = pool.apply_async(slowly, 5);
     REQUIRE(result.get() == 5);
@@ -47,7 +58,7 @@ TEMPLATE_TEST_CASE("T104: get waits for as long as the task takes", "[conformanc
 
 TEMPLATE_TEST_CASE("T105: get gives up when the time is over", "[conformance][async_result]", mp::Pool, ThreadPool) {
     auto open = memory::handle<std::atomic<int>>::create(0);
-    TestType pool(1);
+    TestType pool(each<TestType>(1));
     auto result = pool.apply_async(wait_for, memory::commons::here().offset_of(&*open));
     REQUIRE_THROWS_AS(result.get(10ms), mp::TimeoutError);
     REQUIRE_FALSE(result.wait(1ms));
@@ -60,7 +71,7 @@ TEMPLATE_TEST_CASE("T105: get gives up when the time is over", "[conformance][as
 }
 
 TEMPLATE_TEST_CASE("T099, T124: callbacks, once each, before wait returns", "[conformance][async_result]", mp::Pool, ThreadPool) {
-    TestType pool(2);
+    TestType pool(each<TestType>(2));
     int calls = 0;
     std::vector<int> got;
     auto map = pool.map_async(square, testing::count_up(0, 10));
@@ -88,7 +99,7 @@ TEMPLATE_TEST_CASE("T099, T124: callbacks, once each, before wait returns", "[co
 TEMPLATE_TEST_CASE("T113: terminate with many tasks queued returns, and they are cancelled", "[conformance][async_result]", mp::Pool, ThreadPool) {
     std::vector<mp::AsyncResult<int>> all;
     {
-        TestType pool(2);
+        TestType pool(each<TestType>(2));
         for (int i = 0; i < 10'000; ++i) all.push_back(pool.apply_async(slowly, i));
         pool.terminate();
         pool.join();
@@ -105,7 +116,7 @@ TEMPLATE_TEST_CASE("T113: terminate with many tasks queued returns, and they are
 }
 
 TEMPLATE_TEST_CASE("close lets all be done", "[conformance][async_result]", mp::Pool, ThreadPool) {
-    TestType pool(2);
+    TestType pool(each<TestType>(2));
     std::vector<mp::AsyncResult<int>> all;
     for (int i = 0; i < 500; ++i) all.push_back(pool.apply_async(square, i));
     auto map = pool.map_async(square, testing::count_up(0, 100));
@@ -117,7 +128,7 @@ TEMPLATE_TEST_CASE("close lets all be done", "[conformance][async_result]", mp::
 
 TEMPLATE_TEST_CASE("cancel, and results of nothing", "[conformance][async_result]", mp::Pool, ThreadPool) {
     auto open = memory::handle<std::atomic<int>>::create(0);
-    TestType pool(1);
+    TestType pool(each<TestType>(1));
     auto first = pool.apply_async(wait_for, memory::commons::here().offset_of(&*open));
     auto second = pool.apply_async(square, 2);
     REQUIRE(second.cancel());

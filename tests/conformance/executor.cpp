@@ -1,4 +1,4 @@
-// CPython's tests of concurrent.futures with processes, under fork. T276 and T280 to T282 are of what isn't so here: a
+// CPython's tests of concurrent.futures with processes, by each start method. T276 and T280 to T282 are of what isn't so here: a
 // worker is replaced under fork too, and an executor waits for what was submitted before it goes.
 #include <multiprocessing/futures.hpp>
 
@@ -15,6 +15,7 @@
 
 #include "support/catch.hpp"
 #include "support/count_up.hpp"
+#include "support/each_context.hpp"
 
 namespace mp = multiprocessing;
 namespace memory = multiprocessing::memory;
@@ -39,7 +40,8 @@ int slowly(int x) {
 } // namespace
 
 TEST_CASE("T263: submit gives a future with the result", "[conformance][executor]") {
-    futures::ProcessPoolExecutor executor(2);
+    const auto method = testing::each_context().method();
+    futures::ProcessPoolExecutor executor({.processes = 2, .start_method = method});
     auto future = executor.submit([](int a, int b) { return a - b; }, 5, 3);
     REQUIRE(future.result() == 2);
     REQUIRE(future.done());
@@ -52,7 +54,8 @@ TEST_CASE("T263: submit gives a future with the result", "[conformance][executor
 }
 
 TEST_CASE("T264, T265, T269: map", "[conformance][executor]") {
-    futures::ProcessPoolExecutor executor(2);
+    const auto method = testing::each_context().method();
+    futures::ProcessPoolExecutor executor({.processes = 2, .start_method = method});
     for (const int chunk : {0, 3, 6, 40, 50}) {
         std::vector<int> all;
         for (const int x : executor.map(square, testing::count_up(0, 40), {.chunksize = chunk})) all.push_back(x);
@@ -74,7 +77,8 @@ TEST_CASE("T268: a size below 1 is refused", "[conformance][executor]") {
 }
 
 TEST_CASE("T270, T271, T300: a worker that dies breaks the executor", "[conformance][executor]") {
-    futures::ProcessPoolExecutor executor(2);
+    const auto method = testing::each_context().method();
+    futures::ProcessPoolExecutor executor({.processes = 2, .start_method = method});
     auto a = executor.submit(sleep_for_ever, 0);
     auto b = executor.submit([](int code) { ::_exit(code); return 0; }, 99);
     auto c = executor.submit(sleep_for_ever, 0);
@@ -87,7 +91,8 @@ TEST_CASE("T270, T271, T300: a worker that dies breaks the executor", "[conforma
 }
 
 TEST_CASE("T273, T274: as many processes as were asked for", "[conformance][executor]") {
-    futures::ProcessPoolExecutor executor(2);
+    const auto method = testing::each_context().method();
+    futures::ProcessPoolExecutor executor({.processes = 2, .start_method = method});
     std::vector<futures::Future<int>> all;
     for (int i = 0; i < 30; ++i) all.push_back(executor.submit([](int) { return static_cast<int>(::getpid()); }, i));
     std::set<int> pids;
@@ -96,8 +101,9 @@ TEST_CASE("T273, T274: as many processes as were asked for", "[conformance][exec
 }
 
 TEST_CASE("T275, T277, T278: workers are replaced after so many tasks", "[conformance][executor]") {
+    const auto method = testing::each_context().method();
     {
-        futures::ProcessPoolExecutor executor({.processes = 1, .maxtasksperchild = 3});
+        futures::ProcessPoolExecutor executor({.processes = 1, .start_method = method, .maxtasksperchild = 3});
         std::vector<int> pids;
         for (int i = 0; i < 6; ++i) pids.push_back(executor.submit([](int) { return static_cast<int>(::getpid()); }, i).result());
         REQUIRE((pids[0] == pids[1] && pids[1] == pids[2]));
@@ -107,7 +113,7 @@ TEST_CASE("T275, T277, T278: workers are replaced after so many tasks", "[confor
     for (const int workers : {1, 2}) {
         std::vector<futures::Future<int>> all;
         {
-            futures::ProcessPoolExecutor executor({.processes = workers, .maxtasksperchild = workers == 1 ? 2 : 1});
+            futures::ProcessPoolExecutor executor({.processes = workers, .start_method = method, .maxtasksperchild = workers == 1 ? 2 : 1});
             for (int i = 0; i < 8; ++i) all.push_back(executor.submit(square, i));
         }
         for (int i = 0; i < 8; ++i) REQUIRE(all[static_cast<std::size_t>(i)].result() == i * i);
@@ -115,8 +121,9 @@ TEST_CASE("T275, T277, T278: workers are replaced after so many tasks", "[confor
 }
 
 TEST_CASE("T283, T285: terminate_workers and kill_workers end what runs", "[conformance][executor]") {
+    const auto method = testing::each_context().method();
     for (const bool kill : {false, true}) {
-        futures::ProcessPoolExecutor executor(1);
+        futures::ProcessPoolExecutor executor({.processes = 1, .start_method = method});
         auto began = memory::handle<std::atomic<int>>::create(0);
         auto running = executor.submit(
             [](std::uint64_t place) {
@@ -139,8 +146,9 @@ TEST_CASE("T283, T285: terminate_workers and kill_workers end what runs", "[conf
 }
 
 TEST_CASE("T287, T290, T291, T296: shutdown", "[conformance][executor]") {
+    const auto method = testing::each_context().method();
     {
-        futures::ProcessPoolExecutor executor(2);
+        futures::ProcessPoolExecutor executor({.processes = 2, .start_method = method});
         std::vector<futures::Future<int>> all;
         for (int i = 0; i < 50; ++i) all.push_back(executor.submit(slowly, i));
         executor.shutdown();
@@ -149,7 +157,7 @@ TEST_CASE("T287, T290, T291, T296: shutdown", "[conformance][executor]") {
         executor.shutdown();
     }
     {
-        futures::ProcessPoolExecutor executor(1);
+        futures::ProcessPoolExecutor executor({.processes = 1, .start_method = method});
         std::vector<futures::Future<int>> all;
         for (int i = 0; i < 50; ++i) all.push_back(executor.submit(slowly, i));
         executor.shutdown(true, true);
@@ -157,16 +165,17 @@ TEST_CASE("T287, T290, T291, T296: shutdown", "[conformance][executor]") {
         REQUIRE(cancelled > 20);
         for (auto& each : all) REQUIRE((each.cancelled() || each.result() >= 0));
     }
-    futures::ProcessPoolExecutor executor(1);
+    futures::ProcessPoolExecutor executor({.processes = 1, .start_method = method});
     executor.submit(square, 1).cancel();
     executor.shutdown(false);
 }
 
 TEST_CASE("T310, T311: the initializer runs in every worker, and breaks the executor when it fails", "[conformance][executor]") {
+    const auto method = testing::each_context().method();
     static int prepared = 0;
-    futures::ProcessPoolExecutor executor({.processes = 2}, [](int x) { prepared = x; }, 5);
+    futures::ProcessPoolExecutor executor({.processes = 2, .start_method = method}, [](int x) { prepared = x; }, 5);
     REQUIRE(executor.submit([] { return prepared; }).result() == 5);
-    futures::ProcessPoolExecutor broken({.processes = 2}, [] { throw std::runtime_error("no licence"); });
+    futures::ProcessPoolExecutor broken({.processes = 2, .start_method = method}, [] { throw std::runtime_error("no licence"); });
     try {
         REQUIRE_THROWS_WITH(broken.submit(square, 1).result(), testing::contains("no licence"));
     } catch (const futures::BrokenProcessPool&) {
@@ -175,7 +184,8 @@ TEST_CASE("T310, T311: the initializer runs in every worker, and breaks the exec
 }
 
 TEST_CASE("T312 to T315: wait", "[conformance][executor]") {
-    futures::ProcessPoolExecutor executor(2);
+    const auto method = testing::each_context().method();
+    futures::ProcessPoolExecutor executor({.processes = 2, .start_method = method});
     auto good = executor.submit(square, 2);
     auto same = futures::wait(std::vector{good, good});
     REQUIRE(same.done.size() == 1);
@@ -190,14 +200,15 @@ TEST_CASE("T312 to T315: wait", "[conformance][executor]") {
     auto some = futures::wait(std::vector{never, good}, futures::ALL_COMPLETED, 20ms);
     REQUIRE(some.done.size() == 1);
     REQUIRE(some.not_done.size() == 1);
-    futures::ProcessPoolExecutor other(1); // of two executors
+    futures::ProcessPoolExecutor other({.processes = 1, .start_method = method}); // of two executors
     auto both = futures::wait(std::vector{other.submit(slowly, 1), executor.submit(slowly, 2)});
     REQUIRE(both.done.size() == 2);
     executor.kill_workers();
 }
 
 TEST_CASE("T316, T317: as_completed", "[conformance][executor]") {
-    futures::ProcessPoolExecutor executor(2);
+    const auto method = testing::each_context().method();
+    futures::ProcessPoolExecutor executor({.processes = 2, .start_method = method});
     std::vector<futures::Future<int>> all;
     for (int i = 0; i < 20; ++i) all.push_back(executor.submit(fails, i));
     all.push_back(all[0]);
@@ -220,7 +231,8 @@ TEST_CASE("T316, T317: as_completed", "[conformance][executor]") {
 }
 
 TEST_CASE("T318 to T320, T322, T323: callbacks, and results that are waited for", "[conformance][executor]") {
-    futures::ProcessPoolExecutor executor(1);
+    const auto method = testing::each_context().method();
+    futures::ProcessPoolExecutor executor({.processes = 1, .start_method = method});
     std::vector<int> seen;
     auto a = executor.submit(square, 3);
     a.add_done_callback([](auto&) { throw std::runtime_error("of no consequence"); });

@@ -1,14 +1,16 @@
-// CPython's tests of imap and imap_unordered, on processes (fork) and on threads.
+// CPython's tests of imap and imap_unordered, on processes by each start method and on threads.
 #include <multiprocessing/pool.hpp>
 
 #include <algorithm>
 #include <stdexcept>
+#include <type_traits>
 #include <vector>
 
 #include <unistd.h>
 
 #include "support/catch.hpp"
 #include "support/count_up.hpp"
+#include "support/each_context.hpp"
 
 namespace mp = multiprocessing;
 using namespace std::chrono_literals;
@@ -44,10 +46,19 @@ struct source {
     std::unreachable_sentinel_t end() const { return {}; }
 };
 
+/// How a pool of so many is made: of processes by each start method in turn; of threads as ever.
+template <typename P>
+mp::PoolOptions each(int n) {
+    if constexpr (std::is_same_v<P, ThreadPool>)
+        return {.processes = n};
+    else
+        return {.processes = n, .start_method = testing::each_context().method()};
+}
+
 } // namespace
 
 TEMPLATE_TEST_CASE("T106, T107: imap gives the results in order, then StopIteration", "[conformance][imap]", mp::Pool, ThreadPool) {
-    TestType pool(2);
+    TestType pool(each<TestType>(2));
     for (const int chunk : {1, 100}) {
         auto all = pool.imap(square, testing::count_up(0, 1000), chunk);
         for (int i = 0; i < 1000; ++i) REQUIRE(all.next() == i * i);
@@ -56,7 +67,7 @@ TEMPLATE_TEST_CASE("T106, T107: imap gives the results in order, then StopIterat
 }
 
 TEMPLATE_TEST_CASE("T108, T109, T111, T118: an exception of the input comes in its place", "[conformance][imap]", mp::Pool, ThreadPool) {
-    TestType pool(2);
+    TestType pool(each<TestType>(2));
     for (const int chunk : {1, 2, 4}) {
         int read = 0;
         auto all = pool.imap(square, source{&read, 7}, chunk);
@@ -67,7 +78,7 @@ TEMPLATE_TEST_CASE("T108, T109, T111, T118: an exception of the input comes in i
 }
 
 TEMPLATE_TEST_CASE("T110: imap_unordered gives the same results", "[conformance][imap]", mp::Pool, ThreadPool) {
-    TestType pool(2);
+    TestType pool(each<TestType>(2));
     for (const int chunk : {1, 100}) {
         std::vector<int> got;
         for (const int x : pool.imap_unordered(square, testing::count_up(0, 1000), chunk)) got.push_back(x);
@@ -78,7 +89,7 @@ TEMPLATE_TEST_CASE("T110: imap_unordered gives the same results", "[conformance]
 }
 
 TEMPLATE_TEST_CASE("a failure comes in its place, and the rest after it", "[conformance][imap]", mp::Pool, ThreadPool) {
-    TestType pool(2);
+    TestType pool(each<TestType>(2));
     auto all = pool.imap(fails, testing::count_up(0, 8), 4);
     for (int i = 0; i < 8; ++i) {
         if (i == 3)
@@ -89,7 +100,7 @@ TEMPLATE_TEST_CASE("a failure comes in its place, and the rest after it", "[conf
 }
 
 TEMPLATE_TEST_CASE("T120 to T123: the input is read as far ahead as the buffer goes", "[conformance][imap]", mp::Pool, ThreadPool) {
-    TestType pool(2);
+    TestType pool(each<TestType>(2));
     int read = 0;
     auto all = pool.imap(square, source{&read}, {.buffersize = 3});
     REQUIRE(read == 3);

@@ -1,4 +1,4 @@
-// CPython's _TestPool and its relatives, on processes (fork) and on threads. T100 and T125 are mistakes that don't compile
+// CPython's _TestPool and its relatives, on processes by each start method and on threads. T100 and T125 are mistakes that don't compile
 // here (compile_fail/pool_*.cpp); T116 has no counterpart.
 #include <multiprocessing/pool.hpp>
 
@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
 #include <unistd.h>
@@ -16,6 +17,7 @@
 
 #include "support/catch.hpp"
 #include "support/count_up.hpp"
+#include "support/each_context.hpp"
 
 namespace mp = multiprocessing;
 namespace memory = multiprocessing::memory;
@@ -31,17 +33,26 @@ int fails(int x) {
 }
 int multiply(int a, int b) { return a * b; }
 
+/// How a pool of so many is made: of processes by each start method in turn; of threads as ever.
+template <typename P>
+mp::PoolOptions each(int n) {
+    if constexpr (std::is_same_v<P, ThreadPool>)
+        return {.processes = n};
+    else
+        return {.processes = n, .start_method = testing::each_context().method()};
+}
+
 } // namespace
 
 TEMPLATE_TEST_CASE("T096: apply, with any number of arguments", "[conformance][pool]", mp::Pool, ThreadPool) {
-    TestType pool(2);
+    TestType pool(each<TestType>(2));
     REQUIRE(pool.apply(square, 5) == 25);
     REQUIRE(pool.apply(multiply, 5, 3) == 15);
     REQUIRE(pool.apply([] { return std::string("none"); }) == "none");
 }
 
 TEMPLATE_TEST_CASE("T097, T098: map and its relatives give what the loop gives", "[conformance][pool]", mp::Pool, ThreadPool) {
-    TestType pool(4);
+    TestType pool(each<TestType>(4));
     const auto in = testing::count_up(0, 100);
     std::vector<int> expected;
     for (const int x : in) expected.push_back(x * x);
@@ -63,7 +74,7 @@ TEMPLATE_TEST_CASE("T097, T098: map and its relatives give what the loop gives",
 }
 
 TEMPLATE_TEST_CASE("T101, T114: nothing to do", "[conformance][pool]", mp::Pool, ThreadPool) {
-    TestType pool(2);
+    TestType pool(each<TestType>(2));
     const std::vector<int> none;
     REQUIRE(pool.map(square, none).empty());
     REQUIRE(pool.map_async(square, none, 5).get().empty());
@@ -73,7 +84,7 @@ TEMPLATE_TEST_CASE("T101, T114: nothing to do", "[conformance][pool]", mp::Pool,
 
 TEMPLATE_TEST_CASE("T103, T117, T119: a map that fails throws what its task threw, and the pool goes on", "[conformance][pool]", mp::Pool,
                    ThreadPool) {
-    TestType pool(2);
+    TestType pool(each<TestType>(2));
     for (int i = 0; i < 3; ++i) {
         REQUIRE_THROWS_AS(pool.map(fails, testing::count_up(0, 20)), std::out_of_range);
         REQUIRE_THROWS_WITH(pool.map(fails, testing::count_up(0, 20)), testing::contains("seven"));
@@ -85,9 +96,15 @@ TEMPLATE_TEST_CASE("T103, T117, T119: a map that fails throws what its task thre
 }
 
 TEMPLATE_TEST_CASE("T112, T115: sizes, and calls on a pool that has ended", "[conformance][pool]", mp::Pool, ThreadPool) {
+    const auto options = each<TestType>(3);
+    for (const int none : {0, -1}) {
+        auto bad = options;
+        bad.processes = none;
+        REQUIRE_THROWS_AS(TestType(bad), mp::ValueError);
+    }
     REQUIRE_THROWS_AS(TestType(0), mp::ValueError);
     REQUIRE_THROWS_AS(TestType(-1), mp::ValueError);
-    TestType pool(3);
+    TestType pool(options);
     REQUIRE(pool.size() == 3);
     REQUIRE_THROWS_WITH(pool.join(), testing::contains("still running"));
     REQUIRE_THROWS_AS(pool.map(square, {1}, {.chunksize = -1}), mp::ValueError);
@@ -99,10 +116,11 @@ TEMPLATE_TEST_CASE("T112, T115: sizes, and calls on a pool that has ended", "[co
 }
 
 TEMPLATE_TEST_CASE("T202: the initializer runs in every worker", "[conformance][pool]", mp::Pool, ThreadPool) {
+    const auto options = each<TestType>(2);
     static thread_local int prepared = 0;
-    TestType pool({.processes = 2}, [](int x) { prepared = x; }, 5);
+    TestType pool(options, [](int x) { prepared = x; }, 5);
     for (const int x : pool.map([](int) { return prepared; }, testing::count_up(0, 20))) REQUIRE(x == 5);
-    TestType broken({.processes = 2}, [] { throw std::runtime_error("no licence"); });
+    TestType broken(options, [] { throw std::runtime_error("no licence"); });
     while (true) { // until a thread has said so
         try {
             broken.apply(square, 1);

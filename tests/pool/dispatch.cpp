@@ -61,6 +61,8 @@ TEST_CASE("workers have the code of the program, and that of libraries loaded be
     const pool::chunk_function here = [](pool::desk&) {};
     REQUIRE(pool::workers_have(&twice, modules, here));
     REQUIRE(pool::workers_have([](int) {}, modules + 1, here)); // the program itself is older than any library
+    REQUIRE(pool::workers_have(pool::starred<int (*)(int)>{&twice}, modules + 1, here));
+    REQUIRE_FALSE(pool::workers_have(pool::starred<char* (*)(const char*)>{&std::getenv}, modules + 1, here));
     REQUIRE_FALSE(pool::workers_have(&std::string::size, modules + 1, here));
     REQUIRE_FALSE(pool::workers_have(&std::getenv, modules + 1, here));
     REQUIRE(pool::workers_have(&std::getenv, modules, here));

@@ -25,6 +25,21 @@ std::string contents(std::FILE* file) {
     return text;
 }
 
+template <typename F>
+std::string said_on_stderr(F f) {
+    std::FILE* file = std::tmpfile();
+    const int before = ::dup(STDERR_FILENO);
+    ::dup2(::fileno(file), STDERR_FILENO);
+    f();
+    ::dup2(before, STDERR_FILENO);
+    ::close(before);
+    std::string text = contents(file);
+    std::fclose(file);
+    return text;
+}
+
+int same(int x) { return x; }
+
 } // namespace
 
 TEST_CASE("a line says how far it has come, how fast, and how long it will take", "[pool][progress]") {
@@ -50,22 +65,41 @@ TEST_CASE("a terminal is drawn on, a file is written to line by line", "[pool][p
 
 TEST_CASE("a map shows its progress on stderr", "[pool][progress]") {
     mp::Pool pool(2);
-    std::FILE* file = std::tmpfile();
-    const int before = ::dup(STDERR_FILENO);
-    ::dup2(::fileno(file), STDERR_FILENO);
-    const auto all = pool.map([](int x) { return x; }, testing::count_up(0, 100), {.progress = true});
-    ::dup2(before, STDERR_FILENO);
-    ::close(before);
-    const std::string text = contents(file);
-    std::fclose(file);
-    REQUIRE(all.size() == 100);
+    std::size_t results = 0;
+    const std::string text = said_on_stderr([&] { results = pool.map(same, testing::count_up(0, 100), {.progress = true}).size(); });
+    REQUIRE(results == 100);
     REQUIRE_THAT(text, testing::contains("100/100"));
+}
+
+TEST_CASE("so does a map that nobody waits for, before its result is handed out", "[pool][progress]") {
+    mp::Pool pool(2);
+    std::size_t results = 0;
+    std::string text = said_on_stderr([&] {
+        results = pool.map_async(same, testing::count_up(0, 100), {.progress = true}).get().size();
+        int k = 1; // captured, so on heirs
+        results += pool.map_async([&k](int x) { return x + k; }, testing::count_up(0, 50), {.progress = true}).get().size();
+    });
+    REQUIRE(results == 150);
+    REQUIRE_THAT(text, testing::contains("100/100") && testing::contains("50/50") && testing::contains("failed 0"));
+    text = said_on_stderr([&] {
+        auto bad = pool.map_async([](int x) { return x == 3 ? throw std::out_of_range("three") : x; }, testing::count_up(0, 10),
+                                  {.progress = true});
+        bad.wait();
+    });
+    REQUIRE_THAT(text, testing::contains("/10") && testing::contains("failed 1"));
+    text = said_on_stderr([&] {
+        auto dropped = pool.map_async([](int) { ::pause(); }, testing::count_up(0, 10), {.progress = true});
+        pool.terminate();
+        dropped.wait();
+    });
+    REQUIRE_THAT(text, testing::contains("0/10"));
 }
 
 TEST_CASE("a pool knows what its workers have done", "[pool][stats]") {
     mp::Pool pool(2);
     pool.map([](int x) { return x; }, testing::count_up(0, 1000));
     for (int i = 0; i < 10; ++i) pool.apply([](int x) { return x; }, i);
+    while (pool.stats().total.tasks < 1010) {} // a worker counts a task when its result is there already
     const auto all = pool.stats();
     REQUIRE(all.workers.size() == 2);
     REQUIRE(all.total.tasks == 1010);
@@ -79,6 +113,35 @@ TEST_CASE("a pool knows what its workers have done", "[pool][stats]") {
     REQUIRE(all.total.result_bytes == 0); // numbers go to their places as they are
     pool.map([](int x) { return std::string(static_cast<std::size_t>(x), 'x'); }, testing::count_up(0, 100));
     REQUIRE(pool.stats().total.result_bytes >= 99 * 100 / 2);
+}
+
+TEST_CASE("what packing took is told apart from the work, and numbers take none", "[pool][stats]") {
+    for (const mp::StartMethod method : {mp::StartMethod::fork, mp::StartMethod::spawn}) {
+        mp::Pool pool({.processes = 2, .start_method = method});
+        auto after = [&, tasks = std::uint64_t{0}](std::uint64_t more) mutable {
+            tasks += more;
+            while (pool.stats().total.tasks < tasks) {}
+            return pool.stats();
+        };
+        pool.map(same, testing::count_up(0, 1000));
+        pool.apply(same, 5);
+        pool.apply_async(same, 5).get();
+        REQUIRE(after(1002).total.transferring.count() == 0);
+
+        const std::vector<std::string> texts(100, std::string(10'000, 'x'));
+        pool.map([](const std::string& s) { return s + s; }, texts);
+        const auto both_ways = after(100).total;
+        REQUIRE(both_ways.transferring.count() > 0);
+        REQUIRE(both_ways.transferring <= both_ways.working);
+        pool.map([](const std::string& s) { return s.size(); }, texts);
+        const auto one_way = after(100).total;
+        REQUIRE(one_way.transferring > both_ways.transferring);
+        pool.apply([](const std::string& s) { return s.size(); }, texts[0]);
+        REQUIRE(after(1).total.transferring > one_way.transferring);
+        std::chrono::nanoseconds sum{};
+        for (const auto& each : pool.stats().workers) sum += each.transferring;
+        REQUIRE(sum == pool.stats().total.transferring);
+    }
 }
 
 TEST_CASE("a trace has a row for each worker, and tells of every item once", "[pool][trace]") {

@@ -39,7 +39,8 @@ using portable::wait_readable;
 ///     wait(keys, until)    how many keys were filled in; 0 only when the deadline passed
 ///
 /// - Python: `selectors.DefaultSelector`.
-/// - Threads: one at a time.
+/// - Threads: one waits at a time; meanwhile others may add and remove, and what is added is waited for as well (in the portable
+///   back end from 20 ms later on).
 /// - Across fork(): the child must not touch it; on Linux it would change the parent's.
 /// - Errors: std::system_error, EEXIST for a second `add`, ENOENT for a `remove` of what isn't in it.
 using poll_back_end::poll_set;

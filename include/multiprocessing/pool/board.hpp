@@ -98,6 +98,7 @@ struct station {
     std::atomic<std::uint64_t> bytes;  ///< packed results
     std::atomic<std::uint64_t> memory; ///< the most it has had in memory, bytes
     std::atomic<std::uint64_t> called; ///< when its start began; by the owner
+    std::atomic<std::uint64_t> transfer; ///< nanoseconds of `busy` that went into packing and unpacking
 };
 
 /// In station::item: none of the chunk has been begun.

@@ -119,7 +119,7 @@ inline PoolStats crew::stats() {
     for (unsigned w = 0; w < board_.workers(); ++w) {
         const station& place = board_.station_of(w);
         PoolStats::Worker each;
-        each.tasks = place.tasks.load(std::memory_order_relaxed);
+        each.tasks = place.tasks.load(std::memory_order_acquire);
         if (!workers_[w].process && each.tasks == 0) continue;
         each.pid = workers_[w].process ? workers_[w].process.pid() : 0;
         each.chunks = place.chunks.load(std::memory_order_relaxed);
@@ -130,12 +130,14 @@ inline PoolStats crew::stats() {
         if (called != 0 && called < begun) each.starting = std::chrono::nanoseconds(begun - called);
         each.result_bytes = place.bytes.load(std::memory_order_relaxed);
         each.peak_memory = place.memory.load(std::memory_order_relaxed);
+        each.transferring = std::chrono::nanoseconds(place.transfer.load(std::memory_order_relaxed));
         all.total.starting += each.starting;
         all.total.result_bytes += each.result_bytes;
         all.total.peak_memory = std::max(all.total.peak_memory, each.peak_memory);
         all.total.tasks += each.tasks;
         all.total.chunks += each.chunks;
         all.total.working += each.working;
+        all.total.transferring += each.transferring;
         all.total.alive += each.alive;
         all.workers.push_back(each);
     }
@@ -257,16 +259,33 @@ inline void crew::collect() {
         }
         if (!ready.empty()) std::erase(to_call_back_, nullptr);
     };
+    std::size_t lines = 0;
     for (bool over = false; !over;) {
-        wait_until([&] {
-            look(likely);
-            if (ready.empty()) look(to_call_back_.size());
-            over = collector_leaves_ && to_call_back_.empty();
-            return over || !ready.empty();
-        });
+        wait_until(
+            [&] {
+                look(likely);
+                if (ready.empty()) look(to_call_back_.size());
+                over = collector_leaves_ && to_call_back_.empty();
+                return over || !ready.empty() || shown_.size() != lines;
+            },
+            lines == 0 ? os::deadline::never() : os::deadline::after(progress_line::interval));
+        lines = draw();
         for (auto& each : ready) each->run_callbacks();
         ready.clear();
     }
+}
+
+/// How many lines there are.
+inline std::size_t crew::draw() {
+    std::vector<std::pair<std::shared_ptr<progress_line>, std::uint64_t>> lines;
+    {
+        const locked held(lock_);
+        std::erase_if(shown_, [](const showing& each) { return each.rest->there.load(); });
+        for (const showing& each : shown_)
+            lines.emplace_back(each.line, std::min(board_.items_done(each.j), board_.job_at(each.j).count.load()));
+    }
+    for (const auto& each : lines) each.first->show(each.second); // writes, which may take its time
+    return lines.size();
 }
 
 inline void crew::stop_collector() {

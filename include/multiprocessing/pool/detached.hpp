@@ -17,6 +17,7 @@
 #include <multiprocessing/pool/crew.hpp>
 #include <multiprocessing/pool/dispatch.hpp>
 #include <multiprocessing/pool/entry.hpp>
+#include <multiprocessing/pool/progress.hpp>
 
 namespace multiprocessing::pool {
 
@@ -107,14 +108,13 @@ private:
 template <typename T>
 class task_call final : public crew_call<T> {
 public:
-    task_call(std::shared_ptr<crew> on, placed where, packed_input&& input)
-        : crew_call<T>(std::move(on)), where_(std::move(where)), input_(std::move(input)),
-          has_input_(input_.large || input_.kept) {}
+    task_call(std::shared_ptr<crew> on, placed where, std::unique_ptr<kept_input> input)
+        : crew_call<T>(std::move(on)), where_(std::move(where)), input_(std::move(input)) {}
     ~task_call() override {
         if (!this->crew_->is_ours()) return; // a child's copy
         if (this->has_settled()) return;
         if (!where_.task().over()) {
-            if (has_input_) this->crew_->keep_input(where_, std::move(input_));
+            if (input_) this->crew_->keep_input(where_, std::move(input_));
             return;
         }
         try {
@@ -157,14 +157,14 @@ private:
             const memory::holding parcel = take_parcel();
             struct letting_go {
                 task_call& all;
-                ~letting_go() { all.input_ = {}; } // only now: its shares may be in the result
+                ~letting_go() { all.input_ = nullptr; } // only now: its shares may be in the result
             } const at_end{*this};
             if constexpr (std::is_void_v<T>)
                 return {};
             else
                 return take_result<T>(task, parcel);
         }
-        case fate::failed: input_ = {}; std::rethrow_exception(reported(take_parcel()));
+        case fate::failed: input_ = nullptr; std::rethrow_exception(reported(take_parcel()));
         case fate::speechless: throw ProcessError("a task failed, and its worker had no memory left to say how");
         case fate::cancelled: throw CancelledError("the task was cancelled");
         case fate::lost: std::rethrow_exception(this->crew_->why_lost(where_));
@@ -176,8 +176,7 @@ private:
     }
 
     placed where_;
-    packed_input input_;
-    bool has_input_;
+    std::unique_ptr<kept_input> input_;
 };
 
 /// f(item) on workers that stand already. `kept`: what they have inherited and their replacements must find.
@@ -186,14 +185,14 @@ auto submit(const std::shared_ptr<crew>& all, line& to, const F& f, const Item& 
             std::shared_ptr<void> kept = nullptr) {
     using R = result_of<F, Item>;
     packed_input input;
-    input.kept = std::move(kept);
+    if (kept) input.kept = std::make_unique<kept_input>(kept_input{.large = {}, .shares = {}, .heritage = std::move(kept)});
     pack_input(input, item);
     placed where = all->append(to, input, how, [&](entry& task) {
         task.run = code_number(&run_entry<F, Item, false>);
         put_callable(task.callable, f);
         task.input = 0;
     });
-    return std::make_shared<task_call<R>>(all, std::move(where), std::move(input));
+    return std::make_shared<task_call<R>>(all, std::move(where), std::move(input.kept));
 }
 
 /// f(item) on an heir forked at this moment. Both are moved to where they stay.
@@ -208,7 +207,7 @@ auto submit_to_heir(const std::shared_ptr<crew>& all, F&& f, Item&& item, const 
     };
     auto kept = std::make_shared<heritage>(heritage{std::forward<F>(f), std::forward<Item>(item)});
     packed_input input;
-    input.kept = kept;
+    input.kept = std::make_unique<kept_input>(kept_input{.large = {}, .shares = {}, .heritage = kept});
     const unsigned party = all->summon(1, true);
     line alone{nullptr, party, 1};
     placed where;
@@ -224,7 +223,7 @@ auto submit_to_heir(const std::shared_ptr<crew>& all, F&& f, Item&& item, const 
     }
     all->end_line(alone);
     all->dismiss(party);
-    return std::make_shared<task_call<R>>(all, std::move(where), std::move(input));
+    return std::make_shared<task_call<R>>(all, std::move(where), std::move(input.kept));
 }
 
 /// Heirs and the line of tasks that they do, for as long as somebody appends to it.
@@ -245,6 +244,19 @@ private:
     line line_;
 };
 
+/// Has it shown how far a job has come that has been started.
+template <typename T>
+void show_progress(crew& all, unsigned j, call<T>& of, std::uint64_t n, const std::shared_ptr<remains>& rest) {
+    auto shown = std::make_shared<progress_line>(n);
+    all.show(j, rest, shown);
+    of.when_done([shown = std::move(shown), n, rest] {
+        if (rest->how.good())
+            shown->finish(n);
+        else
+            shown->finish_early(rest->how.failure || rest->how.unspeakable);
+    });
+}
+
 /// A job on workers that stand already.
 template <typename T, typename F, typename Range, typename Wanted>
 std::shared_ptr<call<T>> detach_on_standing(const std::shared_ptr<crew>& all, F& f, Range& range, std::uint64_t n, const manner& how,
@@ -257,7 +269,8 @@ std::shared_ptr<call<T>> detach_on_standing(const std::shared_ptr<crew>& all, F&
     wanted.prepare(job, n);
     auto rest = std::make_shared<remains>();
     auto made = std::make_shared<job_call<T, Wanted>>(all, job.slot(), std::move(wanted), rest, nullptr);
-    job.run_detached(0, std::move(rest));
+    job.run_detached(0, rest);
+    if (how.progress) show_progress(*all, job.slot(), *made, n, rest);
     return made;
 }
 
@@ -276,8 +289,9 @@ std::shared_ptr<call<T>> detach_on_heirs(const std::shared_ptr<crew>& all, F& f,
         const bool again = heritage != nullptr;
         auto made = std::make_shared<job_call<T, Wanted>>(all, job.slot(), std::move(wanted), rest, std::move(heritage));
         following heirs(*all, n, again);
-        job.run_detached(heirs.party(), std::move(rest));
+        job.run_detached(heirs.party(), rest);
         heirs.let_go();
+        if (how.progress) show_progress(*all, job.slot(), *made, n, rest);
         return made;
     };
     if constexpr (std::copy_constructible<F> && std::copy_constructible<Item> && !std::is_same_v<Item, bool>) {

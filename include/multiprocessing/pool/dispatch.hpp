@@ -404,5 +404,9 @@ bool workers_have(const F& f, std::uint64_t modules_then, Code* run) {
         return true;
     }
 }
+template <typename F, typename Code>
+bool workers_have(const starred<F>& f, std::uint64_t modules_then, Code* run) {
+    return workers_have(f.function, modules_then, run);
+}
 
 } // namespace multiprocessing::pool

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring> // std::memcpy
-#include <memory>  // std::shared_ptr
+#include <memory>  // std::shared_ptr, std::unique_ptr
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -82,6 +82,7 @@ inline void run_entries(desk& at) {
                !task.state.compare_exchange_weak(seen, static_cast<std::uint32_t>(fate::running) | (seen & entry::wanted))) {}
         if ((seen & entry::kind) != static_cast<std::uint32_t>(fate::pending)) continue; // cancelled
         MULTIPROCESSING_STEP(task_running);
+        at.transfer.begin_item();
         const std::uint64_t timeout = task.timeout;
         if (timeout != 0) here.due.store(now() + timeout);
         reinterpret_cast<entry_function>(code_address(task.run))(at, task);
@@ -98,16 +99,19 @@ void put_result(desk& at, entry& task, R&& value) {
         task.value = sizeof(V);
         settle(at, task, fate::done);
     } else {
+        at.transfer.start();
         std::vector<memory::holding> shares;
         const std::size_t size = pack_sharing(std::span(task.result), value, shares);
         if (size <= sizeof(task.result) && shares.empty()) {
             task.value = size;
+            at.transfer.stop();
             return settle(at, task, fate::done);
         }
         deliver(
             at.all.station_of(at.w), at.owner, pack_parcel(value, shares),
             [&](memory::object_name name) {
                 task.value = name;
+                at.transfer.stop();
                 settle(at, task, fate::parcel);
                 return true;
             },
@@ -156,7 +160,9 @@ void run_entry(desk& at, entry& task) {
             } else {
                 const std::byte* from = task.input != 0 ? memory::commons::here().at<std::byte>(task.input) : task.small;
                 const std::span bytes(from, task.size);
+                at.transfer.start();
                 Item item = task.shared != 0 ? unpack_with_shares<Item>(bytes) : serial::unpack<Item>(bytes);
+                at.transfer.stop();
                 run_entry_on(at, task, f, item);
             }
         });
@@ -172,14 +178,19 @@ void run_entry(desk& at, entry& task) {
     }
 }
 
+/// What must stay until a task is over.
+struct kept_input {
+    memory::holding large;               ///< where its arguments stand if they don't fit
+    std::vector<memory::holding> shares; ///< in what they name
+    std::shared_ptr<void> heritage;      ///< or what an heir has inherited, and its replacement must find
+};
+
 /// Arguments on their way to a worker.
 struct packed_input {
     alignas(16) std::byte small[sizeof(entry::small)];
     std::uint32_t size = 0;
     bool shared = false;
-    memory::holding large;               ///< where they stand if they don't fit
-    std::vector<memory::holding> shares; ///< in what they name
-    std::shared_ptr<void> kept;          ///< or what an heir has inherited, and its replacement must find
+    std::unique_ptr<kept_input> kept = {}; ///< most tasks have nothing of the kind
 };
 
 template <typename Item>
@@ -188,22 +199,25 @@ void pack_input(packed_input& to, const Item& item) {
         ::new (static_cast<void*>(to.small)) Item(item);
         to.size = sizeof(Item);
     } else {
-        std::size_t size = pack_sharing(std::span(to.small), item, to.shares);
-        to.shared = !to.shares.empty();
+        std::vector<memory::holding> shares;
+        const std::size_t size = pack_sharing(std::span(to.small), item, shares);
+        to.shared = !shares.empty();
         if (size <= sizeof to.small && !to.shared) {
             to.size = static_cast<std::uint32_t>(size);
             return;
         }
-        const std::size_t names = to.shared ? size_of_names(to.shares.size()) : 0;
+        const std::size_t names = to.shared ? size_of_names(shares.size()) : 0;
         if (size + names > UINT32_MAX) throw ValueError("the arguments of a task take 4 GiB at most when they are packed");
         memory::holding large = memory::holding::make(names + size);
         auto* bytes = static_cast<std::byte*>(large.payload());
-        if (to.shared) write_names(bytes, to.shares);
-        if (pack_sharing(std::span(bytes + names, size), item, to.shares) != size)
+        if (to.shared) write_names(bytes, shares);
+        if (pack_sharing(std::span(bytes + names, size), item, shares) != size)
             throw ValueError("an argument isn't packed the same way twice: its save() must depend on its value alone");
         large.publish();
         to.size = static_cast<std::uint32_t>(names + size);
-        to.large = std::move(large);
+        if (!to.kept) to.kept = std::make_unique<kept_input>();
+        to.kept->large = std::move(large);
+        to.kept->shares = std::move(shares);
     }
 }
 

@@ -83,7 +83,9 @@ struct MapOptions {
     /// Items that a worker takes at a time. 0: chosen as it runs, by what the items are seen to cost: up to about 50 us of
     /// work, and smaller towards the end. Negative: ValueError.
     pool::whole_number chunksize = 0;
-    /// Shows on stderr how far the call has come: a bar on a terminal, a line now and then in a file.
+    /// Shows on stderr how far the call has come: a bar on a terminal, a line now and then in a file. Of map_async and
+    /// starmap_async the thread of the callbacks shows it, and the last line is written before get() returns; a single task
+    /// shows nothing.
     bool progress = false;
     /// How often an item is tried again whose worker died. An item on which three workers died isn't, whatever this says.
     /// What an item throws is no reason to try again. Negative: ValueError.

@@ -61,7 +61,8 @@ struct broken_by_death {
 /// - When a worker dies (SIGKILL, SIGSEGV, exit, out of memory): WorkerLostError to whoever waits for an item that it held,
 ///   naming the item, the pid and the signal; other calls don't notice. When this process dies, however it dies, its
 ///   workers end within moments, also while they compute.
-/// - Start methods: fork.
+/// - Start methods: all. Workers that aren't forked from here are told what to call: a callable with captures must be able to
+///   travel (mp::bind), and what can't is refused (NotPortableError).
 /// - Errors: ValueError for a size below 1, and for calls in the wrong state; what a task throws is thrown by the call (the
 ///   first one; the rest of that map is dropped), as its own type and as RemoteError; CancelledError after terminate().
 class Pool {

@@ -31,10 +31,13 @@ public:
         const auto at = clock::now();
         if (at - shown_ < (on_terminal_ ? std::chrono::milliseconds(interval) : std::chrono::milliseconds(1000))) return;
         shown_ = at;
+        done_ = done;
         write(done, failed, on_terminal_ ? "" : "\n");
     }
     /// In any case, for the last time.
     void finish(std::uint64_t done, std::uint64_t failed = 0) { write(done, failed, "\n"); }
+    /// The same, where nobody knows any more how far it came: as far as was shown.
+    void finish_early(bool failed) { write(done_, failed ? 1 : 0, "\n"); }
 
     [[nodiscard]] static std::string describe(std::uint64_t done, std::uint64_t total, std::uint64_t failed, double seconds) {
         const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
@@ -64,6 +67,7 @@ private:
     std::FILE* to_;
     clock::time_point begun_ = clock::now();
     clock::time_point shown_ = begun_;
+    std::uint64_t done_ = 0;
 };
 
 } // namespace multiprocessing::pool

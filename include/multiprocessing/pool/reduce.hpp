@@ -91,9 +91,9 @@ public:
                 const auto call = [&](std::uint64_t item) {
                     if constexpr (is_carried) {
                         unfolding<packable_form<Op>> apart{combine};
-                        return items.call(apart, item);
+                        return items.call(apart, item, at.transfer);
                     } else {
-                        return items.call(both, item);
+                        return items.call(both, item, at.transfer);
                     }
                 };
                 std::optional<T> sum;
@@ -101,6 +101,7 @@ public:
                     if (which.dropped.load(std::memory_order_relaxed) != 0) return;
                     here.item.store(i, std::memory_order_relaxed);
                     if (timeout != 0) here.due.store(now() + timeout, std::memory_order_relaxed);
+                    if constexpr (Items::packed) at.transfer.begin_item();
                     if (!sum) sum.emplace(call(first + i));
                     else if constexpr (is_carried) sum.emplace(std::invoke(*combine, std::move(*sum), call(first + i)));
                     else sum.emplace(std::invoke(both.combine, std::move(*sum), call(first + i)));

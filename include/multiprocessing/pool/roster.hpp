@@ -31,6 +31,7 @@
 #include <multiprocessing/pool/call.hpp>
 #include <multiprocessing/pool/entry.hpp>
 #include <multiprocessing/pool/log.hpp>
+#include <multiprocessing/pool/progress.hpp>
 #include <multiprocessing/pool/stats.hpp>
 #include <multiprocessing/pool/trace.hpp>
 #include <multiprocessing/pool/worker.hpp>
@@ -108,7 +109,7 @@ public:
     unsigned slot_ = max_jobs;
     std::uint64_t shortest_timeout_ = 0;
     std::unordered_map<std::uint32_t, note> notes_;
-    std::vector<packed_input> kept_; ///< arguments of tasks whose caller has gone
+    std::vector<std::unique_ptr<kept_input>> kept_; ///< arguments of tasks whose caller has gone
 };
 
 /// Where single tasks are appended at present, and who does them.
@@ -202,6 +203,11 @@ public:
     /// Whether it is there now. Moves it there if the job is over.
     [[nodiscard]] bool found(unsigned j, remains& rest);
     [[nodiscard]] bool found_locked(unsigned j, remains& rest);
+    /// The collector shows from now on how far such a job has come, until it is found; the last line is its callback's.
+    void show(unsigned j, std::shared_ptr<remains> rest, std::shared_ptr<progress_line> line) {
+        const locked held(lock_);
+        shown_.push_back({j, std::move(rest), std::move(line)});
+    }
     /// Needs no lock, and may be wrong.
     [[nodiscard]] bool seems_over(unsigned j, const remains& rest) const noexcept {
         return rest.there.load(std::memory_order_acquire) || settled(j) || terminated_.load();
@@ -221,7 +227,7 @@ public:
     /// It won't be done. False if somebody is on it, or it is over.
     bool cancel(const placed& task);
     /// The caller has gone: its arguments stay until the task is over.
-    void keep_input(const placed& task, packed_input&& input);
+    void keep_input(const placed& task, std::unique_ptr<kept_input> input);
 
     // --- heirs
 
@@ -294,6 +300,12 @@ private:
         std::uint64_t begin, end;
     };
 
+    struct showing {
+        unsigned j; ///< its slot, unless it has been found
+        std::shared_ptr<remains> rest;
+        std::shared_ptr<progress_line> line;
+    };
+
     /// What some thread waits for.
     class expectation {
     public:
@@ -335,6 +347,7 @@ private:
     }
     [[nodiscard]] bool any_met();
     void collect();
+    [[nodiscard]] std::size_t draw();
     void stop_collector();
 
     // Workers (crew.hpp)
@@ -399,6 +412,7 @@ private:
     line standing_;
     std::vector<std::shared_ptr<stream>> used_streams_; // whose entries may be warm
     std::vector<std::shared_ptr<call_base>> to_call_back_;
+    std::vector<showing> shown_;
     unsigned next_slot_ = 0;
     unsigned workers_started_ = 0;
     bool attended_ = false;

@@ -284,6 +284,7 @@ placed crew::append(line& to, const packed_input& input, const manner& how, Fill
     while (!to.now || to.now->full()) {
         if (to.now) seal(*to.now);
         to.now = nullptr;
+        tidy(); // so that entries which are over, and warm, are used again before there are more
         held.unlock();
         const unsigned j = take_slot();
         held.lock();
@@ -327,8 +328,8 @@ placed crew::append(line& to, const packed_input& input, const manner& how, Fill
     task.timeout = static_cast<std::uint64_t>(how.timeout.count());
     task.size = input.size;
     task.shared = input.shared ? 1 : 0;
-    if (input.large)
-        task.input = memory::commons::here().offset_of(static_cast<const std::byte*>(input.large.payload()));
+    if (input.kept && input.kept->large)
+        task.input = memory::commons::here().offset_of(static_cast<const std::byte*>(input.kept->large.payload()));
     else if (input.size != 0)
         std::memcpy(task.small, input.small, std::min<std::size_t>(input.size, sizeof task.small));
     task.value = 0;
@@ -376,7 +377,7 @@ inline bool crew::cancel(const placed& task) {
     return true;
 }
 
-inline void crew::keep_input(const placed& task, packed_input&& input) {
+inline void crew::keep_input(const placed& task, std::unique_ptr<kept_input> input) {
     const locked held(lock_);
     if (!task.task().over()) task.in->kept_.push_back(std::move(input));
 }
@@ -387,21 +388,18 @@ inline void crew::tidy() {
     place_rests();
     for (unsigned j = 0; j < max_jobs; ++j) {
         ticket& each = tickets_[j];
+        const slot state = each.state.load();
+        if (state != slot::active && state != slot::draining) continue; // somebody may be filling it in, without the lock
         if (each.origin != max_jobs) continue; // its own job sees to it
-        switch (each.state.load()) {
-        case slot::active:
+        if (state == slot::active) {
             if (each.detached) {
                 const auto rest = each.detached;
                 static_cast<void>(found_locked(j, *rest));
             } else if (each.tasks && each.tasks->sealed_ && all_complete(j)) {
                 free_slot(j);
             }
-            break;
-        case slot::draining:
-            if (all_complete(j)) free_slot(j);
-            break;
-        case slot::free:
-        case slot::filling: break;
+        } else if (all_complete(j)) {
+            free_slot(j);
         }
     }
 }

@@ -35,6 +35,54 @@ template <typename T>
 concept Plain = Serializable<T> && std::is_trivially_copy_constructible_v<T> && std::is_trivially_destructible_v<T> &&
                 alignof(T) <= 64;
 
+/// Nanoseconds on the monotonic clock.
+[[nodiscard]] inline std::uint64_t now() noexcept {
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
+
+/// What packing and unpacking cost. A look at the clock costs as much as a short string, so of cheap items one in 32 is measured,
+/// and those between are taken to be like it; dear ones are measured each.
+class transfer_watch {
+public:
+    void begin_item() noexcept {
+        if (on_) end_item();
+        on_ = left_out_ >= to_leave_out_;
+        if (!on_) ++left_out_;
+    }
+    void start() noexcept {
+        if (on_) since_ = now();
+    }
+    void stop() noexcept {
+        if (on_) item_ += now() - since_;
+    }
+    /// Nanoseconds, of all items.
+    [[nodiscard]] std::uint64_t total() noexcept {
+        if (on_) end_item();
+        return all_ + left_out_ * last_;
+    }
+
+private:
+    void end_item() noexcept {
+        constexpr std::uint64_t dear = 2'000;
+        all_ += item_ * (1 + left_out_);
+        left_out_ = 0;
+        to_leave_out_ = ++measured_ < 2 || item_ >= dear ? 0 : 31; // the first of a chunk isn't like the others
+        last_ = item_;
+        item_ = 0;
+        on_ = false;
+    }
+
+    bool on_ = false;
+    std::uint64_t measured_ = 0;
+    std::uint64_t left_out_ = 0; // since the last that was measured
+    std::uint64_t to_leave_out_ = 0;
+    std::uint64_t since_ = 0;
+    std::uint64_t item_ = 0;
+    std::uint64_t last_ = 0;
+    std::uint64_t all_ = 0;
+};
+
 /// What a worker has at hand while it works on a chunk.
 struct desk {
     board& all;
@@ -44,6 +92,7 @@ struct desk {
     log_writer& log;
     const chunk& work;
     os::doorbell* bell = nullptr; ///< the owner's
+    transfer_watch transfer = {};
 
     [[nodiscard]] job& which() const noexcept { return all.job_at(j); }
 };
@@ -51,22 +100,17 @@ struct desk {
 /// What job::run is the number of (callable.hpp).
 using chunk_function = void (*)(desk&);
 
-/// Nanoseconds on the monotonic clock.
-[[nodiscard]] inline std::uint64_t now() noexcept {
-    return static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
-}
-
 // --- where the items are
 
 /// A plain array in the commons.
 template <typename T>
 struct items_in_array {
     using item_type = T;
+    static constexpr bool packed = false;
     explicit items_in_array(const job& which) noexcept : first_(memory::commons::here().at<const T>(which.input)) {}
 
     template <typename F>
-    decltype(auto) call(F& f, std::uint64_t i) const {
+    decltype(auto) call(F& f, std::uint64_t i, transfer_watch&) const {
         T item(first_[i]);
         return call_with(f, item);
     }
@@ -80,15 +124,18 @@ private:
 template <typename T>
 struct items_in_archive {
     using item_type = T;
+    static constexpr bool packed = true;
     explicit items_in_archive(const job& which) noexcept
         : bytes_(memory::commons::here().at<const std::byte>(which.input)),
           ends_(memory::commons::here().at<const std::uint64_t>(which.input_index)), shared_(which.shared != 0) {}
 
     template <typename F>
-    decltype(auto) call(F& f, std::uint64_t i) const {
+    decltype(auto) call(F& f, std::uint64_t i, transfer_watch& watch) const {
         const std::uint64_t begin = i == 0 ? 0 : ends_[i - 1];
         const std::span bytes(bytes_ + begin, ends_[i] - begin);
+        watch.start();
         T item = shared_ ? unpack_with_shares<T>(bytes) : serial::unpack<T>(bytes);
+        watch.stop();
         return call_with(f, item);
     }
 
@@ -103,10 +150,11 @@ private:
 template <typename Iterator, typename T, bool Indirect>
 struct items_inherited {
     using item_type = T;
+    static constexpr bool packed = false;
     explicit items_inherited(const job& which) noexcept : first_(*reinterpret_cast<const Iterator*>(which.input)) {}
 
     template <typename F>
-    decltype(auto) call(F& f, std::uint64_t i) const {
+    decltype(auto) call(F& f, std::uint64_t i, transfer_watch&) const {
         const auto n = static_cast<std::iter_difference_t<Iterator>>(i);
         if constexpr (Indirect)
             return call_on(f, *first_[n]);
@@ -141,6 +189,7 @@ private:
 /// To their places in an array of the commons.
 template <typename R>
 struct results_to_array {
+    static constexpr bool packed = false;
     explicit results_to_array(desk& at) noexcept : first_(memory::commons::here().at<R>(at.which().output)) {}
     template <typename Value>
     void put(desk&, std::uint64_t i, Value&& value) const {
@@ -154,8 +203,16 @@ private:
 /// Packed, to the worker's log. A value with shared objects in it goes in a parcel of its own, and the log has its name.
 template <typename R>
 struct results_to_log {
+    static constexpr bool packed = true;
     explicit results_to_log(desk&) noexcept {}
     void put(desk& at, std::uint64_t i, const R& value) const {
+        at.transfer.start();
+        append(at, i, value);
+        at.transfer.stop();
+    }
+
+private:
+    static void append(desk& at, std::uint64_t i, const R& value) {
         std::vector<memory::holding> shares;
         const auto written = at.log.append(at.j, at.work, i, [&](std::span<std::byte> room) {
             const std::uint64_t size = pack_sharing(room, value, shares);
@@ -179,6 +236,7 @@ struct results_to_log {
 
 /// Nowhere.
 struct results_dropped {
+    static constexpr bool packed = false;
     explicit results_dropped(desk&) noexcept {}
 };
 
@@ -260,10 +318,11 @@ void run_chunk(desk& at) {
                 if (which.dropped.load(std::memory_order_relaxed) != 0) return;
                 here.item.store(i, std::memory_order_relaxed);
                 if (timeout != 0) here.due.store(now() + timeout, std::memory_order_relaxed);
+                if constexpr (Items::packed || Results::packed) at.transfer.begin_item();
                 if constexpr (std::is_same_v<Results, results_dropped>)
-                    static_cast<void>(items.call(f, first + i));
+                    static_cast<void>(items.call(f, first + i, at.transfer));
                 else
-                    results.put(at, first + i, items.call(f, first + i));
+                    results.put(at, first + i, items.call(f, first + i, at.transfer));
             }
         });
     } catch (...) {

@@ -73,7 +73,8 @@ public:
     template <typename F, std::ranges::input_range Range>
     auto map(F&& f, Range&& range, MapOptions options = {}) {
         using R = result_of<std::decay_t<F>, std::ranges::range_value_t<Range>>;
-        auto made = begin_map(as_callable<F>(f).get(), listed(range), nullptr, options);
+        as_callable<F> callable(f); // the threads look at it until the end
+        auto made = begin_map(callable.get(), listed(range), nullptr, options);
         static_cast<void>(made->await(os::deadline::never()));
         if constexpr (std::is_void_v<R>)
             static_cast<void>(made->value());

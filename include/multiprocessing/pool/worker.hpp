@@ -1,7 +1,7 @@
 // Floor 9, pool/worker: a worker's life.
 #pragma once
 
-#include <algorithm> // std::max
+#include <algorithm> // std::min, std::max
 #include <atomic>
 #include <bit>
 #include <csignal> // std::signal, SIGTERM
@@ -59,9 +59,10 @@ inline std::uint64_t work_on(const duty& mine, unsigned j, log_writer& log, os::
     const auto add = [](std::atomic<std::uint64_t>& to, std::uint64_t n) {
         to.store(to.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
     };
-    add(here.tasks, items);
     add(here.chunks, 1);
     add(here.busy, spent);
+    if (const std::uint64_t transfer = std::min(at.transfer.total(), spent); transfer != 0) add(here.transfer, transfer);
+    here.tasks.store(here.tasks.load(std::memory_order_relaxed) + items, std::memory_order_release); // who sees it sees the rest
     if (all.finish(j, mine.w, *work)) bell.ring();
     return items;
 }

@@ -3,8 +3,11 @@
 
 #include <algorithm> // std::find_if
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory> // std::unique_ptr
+#include <mutex>  // std::lock_guard
 #include <span>
 #include <utility> // std::move
 #include <vector>
@@ -16,6 +19,7 @@
 #include <multiprocessing/os/deadline.hpp>
 #include <multiprocessing/os/descriptor.hpp>
 #include <multiprocessing/os/error.hpp>
+#include <multiprocessing/os/private_lock.hpp>
 
 namespace multiprocessing::os::portable {
 
@@ -34,6 +38,7 @@ class poll_set {
 public:
     void add(int fd, std::uint64_t key) {
         if (::fcntl(fd, F_GETFD) == -1) throw_errno("cannot add descriptor {} to a poll set", fd);
+        const std::lock_guard held(*lock_);
         if (position(fd) != waited_.size()) throw_error(EEXIST, "cannot add descriptor {} to a poll set", fd);
         keys_.reserve(keys_.size() + 1); // both grow or none
         waited_.push_back({fd, POLLIN, 0});
@@ -41,6 +46,7 @@ public:
     }
 
     void remove(int fd) {
+        const std::lock_guard held(*lock_);
         const std::size_t i = position(fd);
         if (i == waited_.size()) throw_error(ENOENT, "cannot remove descriptor {} from a poll set", fd);
         waited_.erase(waited_.begin() + static_cast<std::ptrdiff_t>(i));
@@ -49,10 +55,17 @@ public:
 
     [[nodiscard]] int fd() const noexcept { return -1; }
 
+    /// On a copy, for meanwhile others may add and remove; made anew so often that what they add is seen soon.
     [[nodiscard]] std::size_t wait(std::span<std::uint64_t> ready_keys, const deadline& until) {
         for (;;) {
-            const int n = ::poll(waited_.data(), static_cast<nfds_t>(waited_.size()), until.milliseconds_left());
-            if (n == -1 && errno != EINTR) throw_errno("cannot wait for a poll set of {} descriptors", waited_.size());
+            {
+                const std::lock_guard held(*lock_);
+                looked_at_ = waited_;
+                their_keys_ = keys_;
+            }
+            const deadline glance = std::min(until, deadline::after(std::chrono::milliseconds(20)));
+            const int n = ::poll(looked_at_.data(), static_cast<nfds_t>(looked_at_.size()), glance.milliseconds_left());
+            if (n == -1 && errno != EINTR) throw_errno("cannot wait for a poll set of {} descriptors", looked_at_.size());
             if (n > 0) return take(ready_keys);
             if (until.passed()) return 0;
         }
@@ -68,17 +81,20 @@ private:
     std::size_t take(std::span<std::uint64_t> ready_keys) noexcept {
         std::size_t taken = 0;
         const std::size_t start = next_;
-        for (std::size_t step = 0; step < waited_.size() && taken < ready_keys.size(); ++step) {
-            const std::size_t i = (start + step) % waited_.size();
-            if (waited_[i].revents == 0) continue;
-            ready_keys[taken++] = keys_[i];
+        for (std::size_t step = 0; step < looked_at_.size() && taken < ready_keys.size(); ++step) {
+            const std::size_t i = (start + step) % looked_at_.size();
+            if (looked_at_[i].revents == 0) continue;
+            ready_keys[taken++] = their_keys_[i];
             next_ = i + 1;
         }
         return taken;
     }
 
+    std::unique_ptr<private_lock> lock_ = std::make_unique<private_lock>(); // around the first two
     std::vector<pollfd> waited_;
     std::vector<std::uint64_t> keys_; // of the same index
+    std::vector<pollfd> looked_at_;
+    std::vector<std::uint64_t> their_keys_;
     std::size_t next_ = 0;
 };
 

@@ -1,5 +1,5 @@
 // A manager that other programs, and other machines, reach by an address and a key. Here one program plays both parts; each
-// would be a program of its own. Python: BaseManager, register, get_server, connect
+// would be a program of its own. Python: BaseManager, register, get_server, connect, SyncManager
 
 #include <stdexcept>
 #include <string>
@@ -47,6 +47,34 @@ void client(const std::string& address) {
     }
 }
 
+// Two queues in the server: work for whoever connects, and what comes of it.
+struct WorkManager : mp::BaseManager {
+    explicit WorkManager(const std::string& address) : mp::BaseManager({.address = address, .authkey = "abracadabra"}) {
+        register_type("get_tasks", [] { return the_tasks(); });
+        register_type("get_answers", [] { return the_answers(); });
+    }
+    mp::QueueProxy<std::string> tasks() const { return create<mp::Queue<std::string>>("get_tasks"); }
+    mp::QueueProxy<std::size_t> answers() const { return create<mp::Queue<std::size_t>>("get_answers"); }
+
+private:
+    static mp::Queue<std::string>& the_tasks() {
+        static mp::Queue<std::string> one; // where it is first asked for: in the server
+        return one;
+    }
+    static mp::Queue<std::size_t>& the_answers() {
+        static mp::Queue<std::size_t> one;
+        return one;
+    }
+};
+
+void worker(const std::string& address) {
+    WorkManager manager(address);
+    manager.connect();
+    const auto tasks = manager.tasks();
+    const auto answers = manager.answers();
+    for (std::string task = tasks.get(); task != "enough"; task = tasks.get()) answers.put(task.size());
+}
+
 int main() {
     GuestManager server("localhost:0"); // port 0: any that is free
     server.start();                     // or server.get_server().serve_forever(), in this process
@@ -64,4 +92,12 @@ int main() {
     } catch (const mp::AuthenticationError&) {
         fmt::print("who doesn't know the key isn't served\n");
     }
+
+    WorkManager work("localhost:0");
+    work.start();
+    mp::Process helper(worker, work.address()); // any number of them, anywhere
+    helper.start();
+    work.tasks().put_many({"a", "word", "a sentence", "enough"});
+    for (int i = 0; i < 3; ++i) fmt::print("{} letters\n", work.answers().get());
+    helper.join();
 }

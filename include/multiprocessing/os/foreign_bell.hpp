@@ -18,7 +18,7 @@
 
 namespace multiprocessing::os {
 
-/// A doorbell of this process. Whoever knows its number and this process's pid can ring it, by opening /proc/<pid>/fd/<number>:
+/// A doorbell of this process. Whoever knows its number and this process's pid can ring it, by opening `/proc/<pid>/fd/<number>`:
 /// the same user's processes may.
 ///
 /// - Across fork(): a child's copy is its parent's bell; it must make its own.

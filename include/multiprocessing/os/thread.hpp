@@ -14,7 +14,7 @@
 
 namespace multiprocessing::os {
 
-/// A thread that does one thing. <thread> would do, but costs everybody who includes it, and lets signals in.
+/// A thread that does one thing. `<thread>` would do, but costs everybody who includes it, and lets signals in.
 ///
 ///     os::thread helper([&] { serve(); });
 ///     helper.join();

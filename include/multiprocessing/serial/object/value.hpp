@@ -176,8 +176,8 @@ public:
     /// Equal for what is equal, another in each run of a program. TypeError: "unhashable type: 'list'".
     [[nodiscard]] std::size_t hash() const;
 
-    /// What Python's repr(x) is: `[1, 'it', b'\x00', 1e+16, None]`. Bytes of a str that are no UTF-8 are shown as Python shows
-    /// those of a file's name, '\udcff'.
+    /// What Python's repr(x) is: ``[1, 'it', b'\x00', 1e+16, None]``. Bytes of a str that are no UTF-8 are shown as Python shows
+    /// those of a file's name, ``'\udcff'``.
     [[nodiscard]] std::string repr() const;
     /// What Python's str(x) is: repr(), but for a str its text.
     [[nodiscard]] std::string str() const;

@@ -1,0 +1,5 @@
+add_library(43_plugin MODULE 43_crash_proof_parser/plugin.cpp)
+target_link_libraries(43_plugin PRIVATE multiprocessing_settings)
+add_dependencies(43_crash_proof_parser 43_plugin)
+target_compile_definitions(43_crash_proof_parser PRIVATE PLUGIN="$<TARGET_FILE:43_plugin>")
+target_link_libraries(43_crash_proof_parser PRIVATE ${CMAKE_DL_LIBS})

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <concepts>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -19,6 +20,8 @@
 #include <multiprocessing/channel/queue.hpp>
 #include <multiprocessing/channel/simple_queue.hpp>
 #include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/manager/manager.hpp>
+#include <multiprocessing/manager/server.hpp>
 #include <multiprocessing/os/deadline.hpp>
 #include <multiprocessing/os/futex.hpp>
 #include <multiprocessing/os/log.hpp>
@@ -133,6 +136,54 @@ private:
 
     std::shared_ptr<story> story_;
     os::thread thread_;
+};
+
+/// mp::Manager without a process: what is registered is served by threads of this one. All else is what Manager makes, which works
+/// among threads as among processes.
+///
+///     mp::dummy::Manager manager;
+///     auto d = manager.dict();
+///     mp::dummy::Process p([d] { d["a"] = 1; });
+///
+/// - Python: `multiprocessing.dummy.Manager`, which is plain dicts and lists.
+/// - What isn't as in Manager: there are no options, hence no address; Pool() is a dummy::Pool.
+/// - Threads: one that serves, and one for each call of a registered type that is under way.
+class Manager : public SyncManager {
+public:
+    Manager() : Manager([](SyncManager&) {}) {}
+    /// With types of one's own: `Manager([](mp::SyncManager& m) { m.register_type<Counter>("Counter"); })`.
+    template <std::invocable<SyncManager&> F>
+    explicit Manager(F register_types) {
+        register_types(static_cast<SyncManager&>(*this));
+        serving_ = std::make_unique<serving>(get_server());
+    }
+    Manager(Manager&&) noexcept = default;
+    Manager& operator=(Manager&&) noexcept = default;
+
+    template <typename... Args>
+    [[nodiscard]] pool::ThreadPool Pool(Args&&... args) const {
+        return pool::ThreadPool(std::forward<Args>(args)...);
+    }
+
+private:
+    struct serving {
+        explicit serving(Server s) : server(std::move(s)), thread([this] { serve(); }) {}
+        ~serving() {
+            server.stop();
+            thread.join();
+        }
+        void serve() noexcept {
+            try {
+                server.serve_forever();
+            } catch (const ValueError&) {
+                // it was stopped before it began
+            }
+        }
+        Server server;
+        os::thread thread;
+    };
+
+    std::unique_ptr<serving> serving_;
 };
 
 } // namespace multiprocessing::dummy

@@ -83,10 +83,20 @@ class SyncManager;
 class Manager;
 class Namespace;
 class AcquirerProxy;
+class BarrierProxy;
+class ConditionProxy;
+class EventProxy;
+class PoolProxy;
+template <typename R>
+class AsyncResultProxy;
 template <typename K = Object, typename V = Object>
 class DictProxy;
 template <typename T = Object>
 class ListProxy;
+template <typename T = Object>
+class QueueProxy;
+template <typename T = Object>
+class JoinableQueueProxy;
 template <typename T = Object>
 class ValueProxy;
 template <typename T = Object>

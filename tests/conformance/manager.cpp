@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <numeric>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include <multiprocessing/context.hpp>
+#include <multiprocessing/dummy.hpp>
 
 #include "support/catch.hpp"
 #include "support/census.hpp"
@@ -38,11 +40,12 @@ mp::Context each_context() {
     return ctx;
 }
 
-mp::Manager manager_of(const mp::Context& ctx) {
-    return mp::Manager({.start_method = ctx.get_start_method() == "fork"    ? StartMethod::fork
-                                        : ctx.get_start_method() == "spawn" ? StartMethod::spawn
-                                                                            : StartMethod::forkserver});
+StartMethod method_of(const mp::Context& ctx) {
+    return ctx.get_start_method() == "fork"    ? StartMethod::fork
+           : ctx.get_start_method() == "spawn" ? StartMethod::spawn
+                                               : StartMethod::forkserver;
 }
+mp::Manager manager_of(const mp::Context& ctx) { return mp::Manager({.start_method = method_of(ctx)}); }
 
 // None of the assertions runs in a child: a child says 0 if all was as it should be, or the number of the first that wasn't.
 struct checker {
@@ -63,6 +66,27 @@ int run(const mp::Context& ctx, F f, Args... args) {
     p.join();
     return p.exitcode().value_or(-1);
 }
+
+/// A manager that was started, or a client of it by its address, whose objects are the server's.
+struct near_or_far {
+    explicit near_or_far(const mp::Context& ctx)
+        : ways(options_of(ctx)), server(ways) {
+        if (!is_far) return;
+        client.emplace(mp::ManagerOptions{.address = server.address(), .authkey = "abracadabra"});
+        client->connect();
+    }
+    const mp::SyncManager* operator->() const { return client ? &*client : &server; }
+
+    const bool is_far = GENERATE(false, true);
+    const mp::ManagerOptions ways;
+    mp::Manager server;
+    std::optional<mp::SyncManager> client;
+
+private:
+    mp::ManagerOptions options_of(const mp::Context& ctx) const {
+        return {.address = is_far ? "localhost:0" : "", .authkey = "abracadabra", .start_method = method_of(ctx)};
+    }
+};
 
 template <typename T>
 std::string printed(const T& x) {
@@ -229,17 +253,18 @@ TEST_CASE("T095, T252: Namespaces", "[conformance][manager]") {
 TEST_CASE("T241, T243, T244, T245: what waits and locks", "[conformance][manager]") {
     const auto ctx = each_context();
     INFO(ctx.get_start_method());
-    auto manager = manager_of(ctx);
-    auto event = manager.Event();
+    const near_or_far manager(ctx);
+    auto event = manager->Event();
     event.set();
-    auto rlock = manager.RLock();
-    auto tokens = manager.Semaphore();
-    auto bounded = manager.BoundedSemaphore();
-    auto changed = manager.Condition();
-    auto barrier = manager.Barrier(5);
+    auto rlock = manager->RLock();
+    auto tokens = manager->Semaphore();
+    auto bounded = manager->BoundedSemaphore();
+    auto changed = manager->Condition();
+    auto barrier = manager->Barrier(5);
     const int code = run(
         ctx,
-        [](mp::Event e, mp::AcquirerProxy r, mp::Semaphore s, mp::BoundedSemaphore b, mp::Condition c, mp::Barrier barrier_) {
+        [](mp::EventProxy e, mp::AcquirerProxy r, mp::SemaphoreProxy s, mp::BoundedSemaphoreProxy b, mp::ConditionProxy c,
+           mp::BarrierProxy barrier_) {
             checker check;
             check(e.is_set());
             e.wait();
@@ -250,9 +275,13 @@ TEST_CASE("T241, T243, T244, T245: what waits and locks", "[conformance][manager
             r.release();
             s.acquire();
             b.acquire();
+            check(s.get_value() == 0 && b.locked() && !b.acquire(false) && !s.acquire(1ms));
             c.acquire();
+            check(c.locked() && !c.wait(1ms) && !c.wait_for([] { return false; }, 1ms));
+            c.notify();
+            c.notify_all();
             c.release();
-            check(barrier_.parties() == 5);
+            check(barrier_.parties() == 5 && barrier_.n_waiting() == 0 && !barrier_.broken());
             barrier_.reset();
         },
         event, rlock, tokens, bounded, changed, barrier);
@@ -263,16 +292,30 @@ TEST_CASE("T241, T243, T244, T245: what waits and locks", "[conformance][manager
     tokens.release();
     bounded.release();
     CHECK_THROWS_AS(bounded.release(), mp::ValueError);
+    CHECK(tokens.get_value() == 1);
+    CHECK_THROWS_AS(changed.notify(), mp::ValueError);
+    CHECK_THROWS_AS(changed.wait(), mp::ValueError);
+    CHECK_THROWS_AS(manager->Barrier(0), mp::ValueError);
+    CHECK_THROWS_AS(manager->Semaphore(-1), mp::ValueError);
+    barrier.abort();
+    CHECK_THROWS_AS(barrier.wait(), mp::BrokenBarrierError);
+    CHECK(barrier.broken());
+    barrier.reset();
+    CHECK_THROWS_AS(barrier.wait(1ms), mp::BrokenBarrierError);
+    int acted = 0;
+    CHECK(manager->Barrier(1, [&] { ++acted; }).wait() == 0);
+    CHECK(acted == 1);
+    CHECK_THROWS_AS(manager->Barrier(2, {}, 1ms).wait(), mp::BrokenBarrierError);
 }
 
 TEST_CASE("T242: a lock that one process has taken another one may release", "[conformance][manager]") {
     const auto ctx = each_context();
-    auto manager = manager_of(ctx);
-    auto lock = manager.Lock();
-    auto taken = manager.Event();
-    auto released = manager.Event();
+    const near_or_far manager(ctx);
+    auto lock = manager->Lock();
+    auto taken = manager->Event();
+    auto released = manager->Event();
     auto p = ctx.Process(
-        [](mp::AcquirerProxy l, mp::Event is_taken, mp::Event is_released) {
+        [](mp::AcquirerProxy l, mp::EventProxy is_taken, mp::EventProxy is_released) {
             l.acquire();
             is_taken.set();
             is_released.wait();
@@ -297,11 +340,11 @@ TEST_CASE("T242: a lock that one process has taken another one may release", "[c
 TEST_CASE("a lock of a manager is free again when its holder dies", "[conformance][manager][deaths]") {
     const auto ctx = each_context();
     INFO(ctx.get_start_method());
-    auto manager = manager_of(ctx);
-    for (auto lock : {manager.Lock(), manager.RLock()}) {
-        auto taken = manager.Event();
+    const near_or_far manager(ctx);
+    for (auto lock : {manager->Lock(), manager->RLock()}) {
+        auto taken = manager->Event();
         auto p = ctx.Process(
-            [](mp::AcquirerProxy l, mp::Event is_taken) {
+            [](mp::AcquirerProxy l, mp::EventProxy is_taken) {
                 l.acquire();
                 is_taken.set();
                 for (;;) ::pause();
@@ -357,20 +400,83 @@ TEST_CASE("many take a manager's lock in turn, and some are killed", "[conforman
     lock.release();
 }
 
+namespace {
+
+// What a pool of the server runs. Functions, since each lambda would be a type of its own.
+int square(int x) { return x * x; }
+int refuse_two(int x) { return x == 2 ? throw std::range_error("two") : x; }
+int parent() { return static_cast<int>(::getppid()); }
+int die() { return ::raise(SIGKILL); }
+int sleep_long() { return std::this_thread::sleep_for(1h), 0; }
+
+} // namespace
+
+TEST_CASE("T246: a pool of the server, for a child too", "[conformance][manager]") {
+    const auto ctx = each_context();
+    INFO(ctx.get_start_method());
+    auto manager = manager_of(ctx);
+    const auto pool = manager.Pool(2);
+    CHECK(pool.size() == 2);
+    const int code = run(
+        ctx,
+        [](mp::PoolProxy p) {
+            checker check;
+            check(p.map(square, range(5)) == std::vector<int>{0, 1, 4, 9, 16});
+            check(p.apply(parent) != ::getpid());
+            check(p.pids().size() == 2);
+        },
+        pool);
+    CHECK(code == 0);
+    if (ctx.get_start_method() == "fork") CHECK(pool.apply(parent) == *manager.pid());
+    CHECK(pool.starmap([](int a, int b) { return a * b; }, std::vector<std::pair<int, int>>{{1, 2}, {3, 4}}) == std::vector<int>{2, 12});
+    CHECK_THROWS_AS(pool.map(refuse_two, range(5)), std::range_error);
+    const auto later = pool.map_async(square, range(100), 10);
+    CHECK(later.get()[99] == 99 * 99);
+    CHECK(later.successful());
+    const auto bad = pool.map_async(refuse_two, range(5));
+    bad.wait();
+    CHECK(bad.ready());
+    CHECK_FALSE(bad.successful());
+    CHECK_THROWS_AS(bad.get(), std::range_error);
+    const auto slow = pool.apply_async(sleep_long);
+    CHECK_FALSE(slow.wait(1ms));
+    CHECK_THROWS_AS(slow.get(1ms), mp::TimeoutError);
+    CHECK_THROWS_AS(slow.successful(), mp::ValueError);
+    CHECK_THROWS_AS(pool.apply(die), mp::WorkerLostError);
+    CHECK(pool.apply(parent) > 0);
+    int captured = code;
+    CHECK_THROWS_AS(pool.apply([captured] { return captured; }), mp::NotPortableError);
+    CHECK_THROWS_AS(pool.join(), mp::ValueError);
+    pool.terminate();
+    pool.join();
+    CHECK_THROWS_AS(pool.apply(parent), mp::ValueError);
+    CHECK_THROWS_AS(manager.Pool(0), mp::ValueError);
+
+    // The workers end with the last proxy, and with the server.
+    std::vector<pid_t> pids;
+    {
+        const auto other = manager.Pool({.processes = 1, .nice = 1});
+        pids = other.pids();
+    }
+    REQUIRE(pids.size() == 1);
+    CHECK(manager.number_of_objects() == 4); // the pool, and three results
+    while (::kill(pids[0], 0) == 0) std::this_thread::sleep_for(1ms); // the watchdog's, if it doesn't end
+}
+
 TEST_CASE("T247: queues", "[conformance][manager]") {
     const auto ctx = each_context();
-    auto manager = manager_of(ctx);
-    auto q = manager.Queue<int>(2);
-    auto j = manager.JoinableQueue<int>(2);
+    const near_or_far manager(ctx);
+    auto q = manager->Queue<int>(2);
+    auto j = manager->JoinableQueue<int>(2);
     for (int i : {0, 1}) {
         q.put(i);
         j.put(i);
     }
     const int code = run(
         ctx,
-        [](mp::Queue<int> queue, mp::JoinableQueue<int> joinable) {
+        [](mp::QueueProxy<int> queue, mp::JoinableQueueProxy<int> joinable) {
             checker check;
-            check(queue.qsize() == 2 && queue.full());
+            check(queue.qsize() == 2 && queue.full() && !queue.try_put(3) && !joinable.join(1ms));
             check(queue.get() == 0 && queue.get() == 1 && queue.empty());
             check(joinable.get() == 0);
             joinable.task_done();
@@ -382,6 +488,15 @@ TEST_CASE("T247: queues", "[conformance][manager]") {
     CHECK(q.empty());
     CHECK_FALSE(q.full());
     j.join();
+    CHECK_THROWS_AS(j.task_done(), mp::ValueError);
+    CHECK_THROWS_AS(q.get(false), mp::Empty);
+    CHECK_THROWS_AS(q.get(1ms), mp::Empty);
+    CHECK_FALSE(q.try_get_for(1ms));
+    q.put_many({1, 2});
+    CHECK_THROWS_AS(q.put(3, false), mp::Full);
+    CHECK_THROWS_AS(q.put(3, 1ms), mp::Full);
+    CHECK(q.get_many(5) == std::vector<int>{1, 2});
+    CHECK(q.get_many(5, 1ms).empty());
 }
 
 TEST_CASE("T248: what a child does to a list its parent sees", "[conformance][manager]") {
@@ -560,13 +675,48 @@ TEST_CASE("over a network the same dicts and lists stand in the server", "[confo
     auto v = client.Value<int>(4);
     v.update([](int n) { return n + 1; });
     CHECK(v.get() == 5);
-    CHECK_THROWS_AS(client.Lock(), mp::NotPortableError);
     auto queues = client.list<mp::Queue<int>>();
     CHECK_THROWS_AS(queues.append(mp::Queue<int>()), mp::NotPortableError);
+    const auto queue_of_queues = client.Queue<mp::QueueProxy<int>>(); // T094, with the server's own
+    const auto q = client.Queue<int>();
+    queue_of_queues.put(q);
+    const auto same = queue_of_queues.get();
+    CHECK(same == q);
+    same.put(5);
+    CHECK(q.get() == 5);
+    CHECK_THROWS_AS(mp::Queue<int>(q), mp::NotPortableError);
+    CHECK_THROWS_AS(client.Pool(2), mp::NotPortableError);
+    CHECK_THROWS_AS(client.create_remote("Pool", mp::PoolProxy::call_that_makes({})), mp::ValueError); // no function comes from there
+    CHECK_THROWS_AS(client.Queue<mp::Lock>().put(mp::Lock()), mp::NotPortableError);
 
     // A proxy travels: the child works in the same server.
     const mp::Context ctx(StartMethod::fork);
     CHECK(run(ctx, [](mp::DictProxy<std::string, int> theirs) { theirs["from the child"] = 1; }, d) == 0);
     CHECK(d["from the child"] == 1);
-    CHECK(manager.number_of_objects() == 5);
+    CHECK(manager.number_of_objects() == 7);
+}
+
+TEST_CASE("A188: a dummy manager makes the same for threads, and serves what is registered", "[conformance][manager][dummy]") {
+    struct counter {
+        int n = 0;
+        int add(int k) { return n += k; }
+    };
+    const mp::dummy::Manager manager([](mp::SyncManager& m) { m.register_type<counter>("counter").method<&counter::add>("add"); });
+    const auto d = manager.dict<std::string, int>();
+    const auto lock = manager.Lock();
+    const auto tasks = manager.Queue<int>();
+    mp::dummy::Process p([&] {
+        const std::scoped_lock held(lock);
+        d["a"] = tasks.get();
+    });
+    p.start();
+    tasks.put(5);
+    p.join();
+    CHECK(printed(d) == "{'a': 5}");
+    const auto one = manager.create<counter>("counter");
+    CHECK(one.call<&counter::add>(2) == 2);
+    CHECK(one.call<&counter::add>(2) == 4);
+    CHECK(manager.number_of_objects() == 1);
+    CHECK(manager.Pool(2).map(square, {1, 2}) == std::vector<int>{1, 4});
+    const mp::dummy::Manager unused;
 }

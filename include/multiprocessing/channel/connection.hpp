@@ -114,7 +114,7 @@ public:
     }
 
     /// Sends bytes as they are. ValueError for a part that isn't there.
-    void send_bytes(std::span<const std::byte> bytes, std::ptrdiff_t offset = 0, std::optional<std::ptrdiff_t> size = {}) const;
+    void send_bytes(std::span<const std::byte> all, std::ptrdiff_t offset = 0, std::optional<std::ptrdiff_t> size = {}) const;
     /// The same, of a text (one in quotes without its null) or of plain elements that lie in one piece.
     template <channel::LiesInBytes Range>
     void send_bytes(const Range& of, std::ptrdiff_t offset = 0, std::optional<std::ptrdiff_t> size = {}) const {
@@ -323,11 +323,11 @@ inline std::vector<std::byte> Connection::recv_bytes(std::optional<std::ptrdiff_
     channel::incoming message;
     static_cast<void>(take(message, channel::patience::for_ever()));
     after_receiving();
-    const auto bytes = message.bytes();
-    if (maxlength && bytes.size() > static_cast<std::size_t>(*maxlength))
-        throw ValueError("bad message length: " + std::to_string(bytes.size()) + " bytes, and " + std::to_string(*maxlength) +
+    const auto all = message.bytes();
+    if (maxlength && all.size() > static_cast<std::size_t>(*maxlength))
+        throw ValueError("bad message length: " + std::to_string(all.size()) + " bytes, and " + std::to_string(*maxlength) +
                          " were allowed");
-    std::vector<std::byte> copy(bytes.begin(), bytes.end());
+    std::vector<std::byte> copy(all.begin(), all.end());
     message.put_away(in_);
     return copy;
 }
@@ -337,13 +337,13 @@ inline std::size_t Connection::recv_bytes_into(std::span<std::byte> to, std::ptr
     if (offset < 0) throw ValueError("negative offset");
     if (static_cast<std::size_t>(offset) > to.size()) throw ValueError("offset too large");
     to = to.subspan(static_cast<std::size_t>(offset));
-    const auto copy = [&](std::span<const std::byte> bytes) {
-        if (bytes.size() > to.size())
-            throw BufferTooShort("a message of " + std::to_string(bytes.size()) + " bytes for a buffer of " +
+    const auto copy = [&](std::span<const std::byte> all) {
+        if (all.size() > to.size())
+            throw BufferTooShort("a message of " + std::to_string(all.size()) + " bytes for a buffer of " +
                                      std::to_string(to.size()),
-                                 {bytes.begin(), bytes.end()});
-        if (!bytes.empty()) std::memcpy(to.data(), bytes.data(), bytes.size());
-        return bytes.size();
+                                 {all.begin(), all.end()});
+        if (!all.empty()) std::memcpy(to.data(), all.data(), all.size());
+        return all.size();
     };
     if (stream_.get) return copy(*stream_.get->receive(os::deadline::never()));
     channel::incoming message;
@@ -374,17 +374,17 @@ void Connection::send_marked(bool marked, F write_all) const {
     link_->polling[1 - side_.number % 2].ring();
 }
 
-inline void Connection::send_bytes(std::span<const std::byte> bytes, std::ptrdiff_t offset, std::optional<std::ptrdiff_t> size) const {
+inline void Connection::send_bytes(std::span<const std::byte> all, std::ptrdiff_t offset, std::optional<std::ptrdiff_t> size) const {
     demand_writable();
     if (offset < 0) throw ValueError("negative offset");
-    if (static_cast<std::size_t>(offset) > bytes.size()) throw ValueError("buffer length < offset");
-    bytes = bytes.subspan(static_cast<std::size_t>(offset));
+    if (static_cast<std::size_t>(offset) > all.size()) throw ValueError("buffer length < offset");
+    all = all.subspan(static_cast<std::size_t>(offset));
     if (size && *size < 0) throw ValueError("negative size");
-    if (size && static_cast<std::size_t>(*size) > bytes.size()) throw ValueError("buffer length < offset + size");
-    if (size) bytes = bytes.first(static_cast<std::size_t>(*size));
-    if (stream_.get) return stream_.get->send(bytes);
+    if (size && static_cast<std::size_t>(*size) > all.size()) throw ValueError("buffer length < offset + size");
+    if (size) all = all.first(static_cast<std::size_t>(*size));
+    if (stream_.get) return stream_.get->send(all);
     send_marked(false, [&](serial::writer& out) {
-        if (!bytes.empty()) out.bytes(bytes.data(), bytes.size());
+        if (!all.empty()) out.bytes(all.data(), all.size());
     });
 }
 
@@ -392,23 +392,23 @@ template <typename F>
 void Connection::send_over_socket(F write_all) const {
     demand_writable();
     std::vector<memory::holding> shares;
-    const auto bytes = serial::detail::pack_by(shares, [&](serial::writer& out) {
+    const auto all = serial::detail::pack_by(shares, [&](serial::writer& out) {
         out.number(channel::value_mark);
         write_all(out);
     });
     if (!shares.empty())
         throw NotPortableError("a shared object (a Lock, a Queue, a Value, ...) can't go over a socket: whoever is at the other "
                                "end may share no memory with this process. Send it over a Pipe or a Queue");
-    stream_.get->send(bytes);
+    stream_.get->send(all);
 }
 
 template <typename T>
 std::optional<T> Connection::receive_over_socket(const channel::patience& how_long) const {
     demand_readable();
-    const auto bytes = stream_.get->receive(how_long.until());
-    if (!bytes) return {};
+    const auto all = stream_.get->receive(how_long.until());
+    if (!all) return {};
     if constexpr (serial::detail::demand<T>) {
-        serial::reader in(*bytes, serial::type_name<T>());
+        serial::reader in(*all, serial::type_name<T>());
         in.refuse_shares();
         if (in.left() < sizeof channel::value_mark || in.number<std::uint64_t>() != channel::value_mark)
             throw TypeError("bytes that this library's send() hasn't sent can't be received as " +

@@ -1,21 +1,22 @@
 // Floor 10, manager/acquirer: AcquirerProxy, a lock of a manager.
 #pragma once
 
-#include <atomic>
-#include <chrono>
-#include <cstddef> // offsetof
 #include <cstdint>
-#include <tuple> // std::tie
+#include <memory>
+#include <string_view>
+#include <utility>
 
-#include <multiprocessing/config.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/fwd.hpp>
-#include <multiprocessing/memory/bell.hpp>
-#include <multiprocessing/memory/family.hpp>
+#include <multiprocessing/manager/near_or_far.hpp>
+#include <multiprocessing/manager/remote.hpp>
+#include <multiprocessing/manager/servant.hpp>
+#include <multiprocessing/manager/shared_lock.hpp>
+#include <multiprocessing/manager/waiting.hpp>
 #include <multiprocessing/memory/handle.hpp>
 #include <multiprocessing/os/deadline.hpp>
+#include <multiprocessing/serial/archive.hpp>
 #include <multiprocessing/sync/acquirable.hpp>
-#include <multiprocessing/sync/seat.hpp>
 
 namespace multiprocessing {
 
@@ -27,111 +28,105 @@ namespace multiprocessing {
 /// - Python: `AcquirerProxy`. As `threading.Lock`, a Lock has no owner: any process may release what another one has acquired. An
 ///   RLock belongs to the thread that took it, which may take it again and must release it as often.
 /// - Threads and processes: any, through any copy of the handle. No order among those who wait.
-/// - When a process dies that has it: it is free again. (mp::Lock tells the next one to take it that its holder died.) A *thread*
-///   that ends with it has it on.
+/// - When a process dies that has it: it is free again. (mp::Lock tells the next one to take it that its holder died.) Over a
+///   network: when the connections of that process end. A *thread* that ends with it has it on.
+/// - When the server dies: one that is reached over a network throws EOFError, whoever waits for it at once.
 /// - Errors: ValueError from release() of what nobody holds, or of an RLock that another thread holds.
-/// - Growth: 64 bytes. A free one is taken and released without a system call.
-class AcquirerProxy : public sync::acquirable<AcquirerProxy> {
+/// - Growth: 64 bytes. A free one is taken and released without a system call; over a network each is a message and its answer.
+class AcquirerProxy : public manager::near_or_far<manager::shared_lock>, public sync::acquirable<AcquirerProxy> {
 public:
-    void release() const;
-    [[nodiscard]] bool locked() const { return state_->holder.load(std::memory_order_acquire) != 0; }
-
-    friend bool operator==(const AcquirerProxy& a, const AcquirerProxy& b) noexcept { return a.state_ == b.state_; }
+    void release() const {
+        if (is_near()) return near_.release();
+        far().ask<void>("#release", std::uint8_t{});
+    }
+    [[nodiscard]] bool locked() const { return is_near() ? near_.locked() : far().ask<bool>("#locked", std::uint8_t{}); }
 
     /// For managers.
-    [[nodiscard]] static AcquirerProxy make(bool nests) {
-        AcquirerProxy made{memory::nothing};
-        made.state_ = memory::handle<state>::create(nests);
-        memory::family::here().has_bells(made.state_.id(), offsetof(state, free), 1);
-        return made;
-    }
+    [[nodiscard]] static AcquirerProxy make(bool nests) { return AcquirerProxy(manager::shared_lock::make(nests)); }
+    explicit AcquirerProxy(manager::remote far) noexcept : near_or_far(std::move(far)) {}
 
 private:
     friend class sync::acquirable<AcquirerProxy>;
     friend struct memory::access;
-    explicit AcquirerProxy(memory::nothing_t) noexcept {}
-    auto parts() noexcept { return std::tie(state_); }
+    explicit AcquirerProxy(memory::nothing_t nothing) noexcept : near_or_far(nothing) {}
+    explicit AcquirerProxy(manager::shared_lock near) : near_or_far(std::move(near)) {}
+    auto parts() noexcept { return both(); }
 
-    /// | word   | who writes it                                                                    | a writer killed in between leaves |
-    /// | ------ | -------------------------------------------------------------------------------- | --------------------------------- |
-    /// | holder | from 0, who takes it; to 0, who releases it, or finds that the holder is dead; by compare-and-swap | it is taken, or isn't |
-    /// | depth  | the holder of one that nests                                                      | what the next holder sets anew    |
-    /// | free   | memory/bell                                                                       | -                                 |
-    struct state {
-        explicit state(bool can_nest) noexcept : nests(can_nest) {}
-        std::atomic<std::uint64_t> holder{0}; ///< slot + 1, generation, number of a thread
-        std::atomic<std::uint32_t> depth{0};
-        std::uint32_t nests;
-        memory::bell free;
-    };
-    static constexpr unsigned slot_bits = 13, generation_bits = 31;
-    static_assert(memory::layout::max_members < 1U << slot_bits);
-    static constexpr std::uint32_t generation_mask = (std::uint32_t{1} << generation_bits) - 1;
-
-    [[nodiscard]] static std::uint64_t me() {
-        static std::atomic<std::uint32_t> threads{0};
-        static thread_local const std::uint32_t thread = threads.fetch_add(1, std::memory_order_relaxed) & 0xf'ffff;
-        const memory::seat seat = sync::seat_here();
-        return (seat.slot + std::uint64_t{1}) | std::uint64_t{seat.generation & generation_mask} << slot_bits |
-               std::uint64_t{thread} << (slot_bits + generation_bits);
+    bool take_now() const { return is_near() ? near_.take_now() : far().ask<bool>("#acquire", std::int64_t{0}); }
+    bool take(const os::deadline& until) const {
+        return is_near() ? near_.take(until) : far().ask<bool>("#acquire", manager::time_to_send(until));
     }
-    [[nodiscard]] static bool is_dead(std::uint64_t holder) {
-        const memory::seat seat{static_cast<std::uint32_t>(holder & ((1U << slot_bits) - 1)) - 1,
-                                static_cast<std::uint32_t>(holder >> slot_bits) & generation_mask};
-        return memory::family::here().is_over(seat, generation_mask);
-    }
-    bool take_now() const { return take_now(me()); }
-    bool take_now(std::uint64_t mine) const;
-    bool take(const os::deadline& until) const;
-
-    memory::handle<state> state_;
 };
 
-inline bool AcquirerProxy::take_now(std::uint64_t mine) const {
-    state& s = *state_;
-    std::uint64_t seen = 0;
-    if (s.holder.compare_exchange_strong(seen, mine)) {
-        MULTIPROCESSING_STEP(acquirer_taken);
-        s.depth.store(1, std::memory_order_relaxed);
+namespace manager {
+
+/// A lock in a server, for clients who can't reach its memory. Its owner is a client, and the thread of it that calls.
+///
+/// - When a client dies: what it holds is free.
+class lock_servant : public servant {
+public:
+    explicit lock_servant(bool nests) noexcept : nests_(nests) {}
+
+    serial::message call(std::string_view method, const serial::message& arguments, const caller& who) override {
+        if (method == "#acquire") {
+            const os::deadline until = received_time(serial::unpack_message<std::int64_t>(arguments));
+            auto held = room_.enter();
+            return serial::pack_message(take(held, until, who));
+        }
+        if (method == "#release") {
+            const auto held = room_.enter();
+            release(who);
+            return {};
+        }
+        if (method == "#locked") {
+            const auto held = room_.enter();
+            return serial::pack_message(depth_ != 0);
+        }
+        refuse(nests_ ? "RLock" : "Lock", method);
+    }
+    void client_gone(std::uint64_t client) noexcept override {
+        const auto held = room_.enter();
+        if (depth_ == 0 || client_ != client) return;
+        depth_ = 0;
+        room_.changed();
+    }
+
+protected:
+    // Under the lock of the room:
+
+    [[nodiscard]] bool is_held_by(const caller& who) const noexcept {
+        return depth_ != 0 && client_ == who.client && thread_ == who.thread;
+    }
+    bool take(waiting_room::hold& held, const os::deadline& until, const caller& who) {
+        if (nests_ && is_held_by(who)) return ++depth_, true;
+        if (!room_.await(held, until, who, [&] { return depth_ == 0; })) return false;
+        give_to(who, 1);
         return true;
     }
-    if (s.nests == 0 || seen != mine) return false;
-    s.depth.fetch_add(1, std::memory_order_relaxed);
-    return true;
-}
-
-inline bool AcquirerProxy::take(const os::deadline& until) const {
-    const std::uint64_t mine = me();
-    if (take_now(mine)) return true;
-    state& s = *state_;
-    const auto look_every = std::chrono::milliseconds(10); // whether the holder lives costs a call of the system
-    os::deadline next_look = os::deadline::after(std::chrono::nanoseconds::zero());
-    const auto try_it = [&] {
-        if (take_now(mine)) return true;
-        if (!next_look.passed()) return false;
-        next_look = os::deadline::after(look_every);
-        std::uint64_t holder = s.holder.load();
-        if (holder != 0 && is_dead(holder) && s.holder.compare_exchange_strong(holder, 0)) MULTIPROCESSING_STEP(acquirer_freed);
-        return take_now(mine);
-    };
-    if (try_it()) return true;
-    return s.free.await(try_it, until, std::chrono::nanoseconds(look_every));
-}
-
-inline void AcquirerProxy::release() const {
-    state& s = *state_;
-    std::uint64_t holder = s.holder.load();
-    if (holder == 0) throw ValueError("cannot release a lock that nobody holds");
-    if (s.nests != 0) {
-        if (holder != me()) throw ValueError("cannot release an RLock that another thread holds: who takes it releases it");
-        if (s.depth.load(std::memory_order_relaxed) > 1) {
-            s.depth.fetch_sub(1, std::memory_order_relaxed);
-            return;
-        }
+    void give_to(const caller& who, std::uint64_t depth) noexcept {
+        depth_ = depth;
+        client_ = who.client;
+        thread_ = who.thread;
     }
-    if (!s.holder.compare_exchange_strong(holder, 0)) throw ValueError("cannot release a lock that somebody else releases just now");
-    MULTIPROCESSING_STEP(acquirer_released);
-    s.free.ring_one();
-}
+    void release(const caller& who) {
+        if (depth_ == 0) throw ValueError("cannot release a lock that nobody holds");
+        if (nests_ && !is_held_by(who)) throw ValueError("cannot release an RLock that another thread holds: who takes it releases it");
+        if (--depth_ == 0) room_.changed();
+    }
+    /// However often it is held; how often that was.
+    [[nodiscard]] std::uint64_t release_all() noexcept {
+        room_.changed();
+        return std::exchange(depth_, 0);
+    }
 
+    waiting_room room_;
+
+private:
+    const bool nests_;
+    std::uint64_t depth_ = 0; ///< 0: free
+    std::uint64_t client_ = 0;
+    std::uint64_t thread_ = 0;
+};
+
+} // namespace manager
 } // namespace multiprocessing

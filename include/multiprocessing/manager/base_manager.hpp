@@ -20,6 +20,7 @@
 #include <multiprocessing/manager/base_options.hpp>
 #include <multiprocessing/manager/call.hpp>
 #include <multiprocessing/manager/proxy.hpp>
+#include <multiprocessing/manager/queue_servant.hpp> // how a registered Queue is served
 #include <multiprocessing/manager/registry.hpp>
 #include <multiprocessing/manager/remote.hpp>
 #include <multiprocessing/manager/server.hpp>

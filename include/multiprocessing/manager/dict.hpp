@@ -116,6 +116,7 @@ private:
 template <typename K, typename V>
 class DictProxy {
 public:
+    using stands_for = DictProxy;
     using reference = manager::element<DictProxy, K, V>;
     using item_type = std::pair<K, V>;
 
@@ -272,6 +273,7 @@ public:
 
     /// For managers.
     explicit DictProxy(manager::dict_store store) noexcept : store_(std::move(store)) {}
+    explicit DictProxy(manager::remote far) noexcept : store_(std::move(far)) {}
     [[nodiscard]] const manager::dict_store& store() const noexcept { return store_; }
 
 private:
@@ -294,6 +296,11 @@ private:
     }
 
     manager::dict_store store_;
+};
+
+template <typename K, typename V>
+struct manager::served<DictProxy<K, V>> {
+    static std::shared_ptr<servant> by(DictProxy<K, V>& x) { return dict_servant::of(x.store()); }
 };
 
 } // namespace multiprocessing

@@ -136,6 +136,11 @@ private:
 class dict_servant final : public servant {
 public:
     explicit dict_servant(table in = table::make()) noexcept : table_(std::move(in)) {}
+    /// Of a dict that this server's family has.
+    [[nodiscard]] static std::shared_ptr<servant> of(const dict_store& store) {
+        if (!store.is_local()) throw ValueError("a manager can't serve a dict that is in another manager's server");
+        return std::make_shared<dict_servant>(store.local());
+    }
     serial::message call(std::string_view method, const serial::message& arguments, const caller& who) override;
     [[nodiscard]] const table& contents() const noexcept { return table_; }
 

@@ -57,6 +57,7 @@ class ListProxy {
     }
 
 public:
+    using stands_for = ListProxy;
     using reference = manager::element<ListProxy, std::int64_t, T>;
     /// What Python's list is: an mp::list, or a std::vector.
     using plain_list = std::conditional_t<std::is_same_v<T, Object>, multiprocessing::list, std::vector<T>>;
@@ -244,6 +245,7 @@ public:
 
     /// For managers.
     explicit ListProxy(manager::list_store store) noexcept : store_(std::move(store)) {}
+    explicit ListProxy(manager::remote far) noexcept : store_(std::move(far)) {}
     [[nodiscard]] const manager::list_store& store() const noexcept { return store_; }
 
 private:
@@ -271,6 +273,11 @@ private:
     }
 
     manager::list_store store_;
+};
+
+template <typename T>
+struct manager::served<ListProxy<T>> {
+    static std::shared_ptr<servant> by(ListProxy<T>& x) { return list_servant::of(x.store()); }
 };
 
 } // namespace multiprocessing

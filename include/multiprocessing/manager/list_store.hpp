@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <tuple>
@@ -86,6 +87,11 @@ private:
 class list_servant final : public servant {
 public:
     explicit list_servant(row in = row::make()) noexcept : row_(std::move(in)) {}
+    /// Of a list that this server's family has.
+    [[nodiscard]] static std::shared_ptr<servant> of(const list_store& store) {
+        if (!store.is_local()) throw ValueError("a manager can't serve a list that is in another manager's server");
+        return std::make_shared<list_servant>(store.local());
+    }
     serial::message call(std::string_view method, const serial::message& arguments, const caller& who) override;
     [[nodiscard]] const row& contents() const noexcept { return row_; }
 

@@ -14,20 +14,21 @@
 #include <utility>
 #include <vector>
 
-#include <multiprocessing/channel/joinable_queue.hpp>
-#include <multiprocessing/channel/queue.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/fwd.hpp>
 #include <multiprocessing/manager/acquirer.hpp>
+#include <multiprocessing/manager/barrier.hpp>
 #include <multiprocessing/manager/base_manager.hpp>
+#include <multiprocessing/manager/built_in.hpp>
+#include <multiprocessing/manager/condition.hpp>
 #include <multiprocessing/manager/dict.hpp>
+#include <multiprocessing/manager/event.hpp>
 #include <multiprocessing/manager/list.hpp>
 #include <multiprocessing/manager/name_space.hpp>
+#include <multiprocessing/manager/queue.hpp>
+#include <multiprocessing/manager/semaphore.hpp>
 #include <multiprocessing/manager/value.hpp>
-#include <multiprocessing/sync/barrier.hpp>
-#include <multiprocessing/sync/condition.hpp>
-#include <multiprocessing/sync/event.hpp>
-#include <multiprocessing/sync/semaphore.hpp>
+#include <multiprocessing/os/deadline.hpp>
 
 namespace multiprocessing {
 
@@ -38,23 +39,28 @@ namespace multiprocessing {
 ///     auto d = manager.dict({{"a", 1}, {"b", {2, 3}}});
 ///
 /// What it makes is of the shared memory of this program and its children, who work on it without asking the server; it lives as
-/// long as somebody holds it, and doesn't end with the manager. Who reaches the manager by connect() gets dicts, lists, Namespaces,
-/// Values and Arrays that stand in the server, and works on them by messages.
+/// long as somebody holds it, and doesn't end with the manager. Who reaches the manager by connect() gets the same types, but what
+/// he makes stands in the server, and he works on it by messages. A Pool belongs to the server in either case.
 ///
-/// - Python: `multiprocessing.managers.SyncManager`. Locks, queues and so on are what mp::Semaphore, mp::Event, mp::Queue, ... are,
-///   with their promises; they can't be had over a network. Pool() is a pool of the process that makes it.
+/// What a server has is had by all who reach it, of its family or not, once it is registered:
+///
+///     mp::SyncManager manager({.address = ":50000", .authkey = "abracadabra"});
+///     mp::Queue<std::string> tasks;
+///     manager.register_type("get_tasks", [tasks] { return tasks; });          // a Queue, a JoinableQueue, a DictProxy, a ListProxy, ...
+///     manager.start();
+///     ...
+///     mp::QueueProxy<std::string> tasks = manager.create<mp::Queue<std::string>>("get_tasks");    // elsewhere, after connect()
+///
+/// - Python: `multiprocessing.managers.SyncManager`. Within a family EventProxy, QueueProxy, ... are mp::Event, mp::Queue, ..., with
+///   their promises, and can be given to whoever takes those.
+/// - A call that waits, over a network too, keeps nobody else waiting. When the client dies it takes nothing.
 /// - Threads: any, once it is started.
 /// - When the server dies: what was made without it goes on.
 /// - Errors: ValueError before start() or connect(), and after shutdown(); NotPortableError for what a network can't carry.
 class SyncManager : public BaseManager {
 public:
     explicit SyncManager(ManagerOptions options = {}) : BaseManager(std::move(options)) {
-        register_servant("dict", [](const serial::message&, const manager::caller&) -> std::shared_ptr<manager::servant> {
-            return std::make_shared<manager::dict_servant>();
-        });
-        register_servant("list", [](const serial::message&, const manager::caller&) -> std::shared_ptr<manager::servant> {
-            return std::make_shared<manager::list_servant>();
-        });
+        manager::register_built_in(*this);
     }
 
     void connect() {
@@ -123,33 +129,49 @@ public:
         return ArrayProxy<T>(list<T>(std::forward<R>(items)).store());
     }
 
-    [[nodiscard]] AcquirerProxy Lock() const { return near("Lock"), AcquirerProxy::make(false); }
-    [[nodiscard]] AcquirerProxy RLock() const { return near("RLock"), AcquirerProxy::make(true); }
-    [[nodiscard]] multiprocessing::Semaphore Semaphore(int tokens = 1) const {
-        return near("Semaphore"), multiprocessing::Semaphore(tokens);
+    [[nodiscard]] AcquirerProxy Lock() const { return is_far() ? AcquirerProxy(far("Lock")) : AcquirerProxy::make(false); }
+    [[nodiscard]] AcquirerProxy RLock() const { return is_far() ? AcquirerProxy(far("RLock")) : AcquirerProxy::make(true); }
+    [[nodiscard]] SemaphoreProxy Semaphore(int tokens = 1) const {
+        return is_far() ? SemaphoreProxy(far("Semaphore", std::int64_t{tokens})) : SemaphoreProxy(multiprocessing::Semaphore(tokens));
     }
-    [[nodiscard]] multiprocessing::BoundedSemaphore BoundedSemaphore(int tokens = 1) const {
-        return near("BoundedSemaphore"), multiprocessing::BoundedSemaphore(tokens);
+    [[nodiscard]] BoundedSemaphoreProxy BoundedSemaphore(int tokens = 1) const {
+        return is_far() ? BoundedSemaphoreProxy(far("BoundedSemaphore", std::int64_t{tokens}))
+                        : BoundedSemaphoreProxy(multiprocessing::BoundedSemaphore(tokens));
     }
-    [[nodiscard]] multiprocessing::Condition Condition() const { return near("Condition"), multiprocessing::Condition(); }
-    [[nodiscard]] multiprocessing::Event Event() const { return near("Event"), multiprocessing::Event(); }
+    [[nodiscard]] ConditionProxy Condition() const {
+        return is_far() ? ConditionProxy(far("Condition")) : ConditionProxy(multiprocessing::Condition());
+    }
+    [[nodiscard]] EventProxy Event() const { return is_far() ? EventProxy(far("Event")) : EventProxy(multiprocessing::Event()); }
     /// The action runs in one of those who wait. (Python: in the server.)
-    template <typename... Rest>
-    [[nodiscard]] multiprocessing::Barrier Barrier(int parties, Rest&&... action_and_timeout) const {
-        return near("Barrier"), multiprocessing::Barrier(parties, std::forward<Rest>(action_and_timeout)...);
+    [[nodiscard]] BarrierProxy Barrier(int parties, std::function<void()> action = {}) const {
+        if (is_far()) return BarrierProxy(far("Barrier", std::pair(std::int64_t{parties}, std::int64_t{-1})), std::move(action));
+        return BarrierProxy(multiprocessing::Barrier(parties, std::move(action)));
+    }
+    /// With a timeout for each wait() that has none of its own.
+    template <typename Rep, typename Period>
+    [[nodiscard]] BarrierProxy Barrier(int parties, std::function<void()> action, std::chrono::duration<Rep, Period> timeout) const {
+        if (!is_far()) return BarrierProxy(multiprocessing::Barrier(parties, std::move(action), timeout));
+        const std::int64_t usual = manager::time_to_send(os::deadline(timeout));
+        return BarrierProxy(far("Barrier", std::pair(std::int64_t{parties}, usual)), std::move(action));
     }
     template <typename T = Object>
-    [[nodiscard]] multiprocessing::Queue<T> Queue(std::int64_t maxsize = 0) const {
-        return near("Queue"), multiprocessing::Queue<T>(maxsize);
+    [[nodiscard]] QueueProxy<T> Queue(std::int64_t maxsize = 0) const {
+        return is_far() ? QueueProxy<T>(far("Queue", maxsize)) : QueueProxy<T>(multiprocessing::Queue<T>(maxsize));
     }
     template <typename T = Object>
-    [[nodiscard]] multiprocessing::JoinableQueue<T> JoinableQueue(std::int64_t maxsize = 0) const {
-        return near("JoinableQueue"), multiprocessing::JoinableQueue<T>(maxsize);
+    [[nodiscard]] JoinableQueueProxy<T> JoinableQueue(std::int64_t maxsize = 0) const {
+        return is_far() ? JoinableQueueProxy<T>(far("JoinableQueue", maxsize))
+                        : JoinableQueueProxy<T>(multiprocessing::JoinableQueue<T>(maxsize));
     }
-    /// For who includes <multiprocessing/pool.hpp>.
-    template <typename P = multiprocessing::Pool, typename... Args>
-    [[nodiscard]] P Pool(Args&&... args) const {
-        return near("Pool"), P(std::forward<Args>(args)...);
+    /// Workers that belong to the server: manager.Pool(4), manager.Pool({.processes = 4}). Needs manager/pool.hpp, as
+    /// <multiprocessing/managers.hpp> includes it.
+    template <typename P = PoolProxy>
+    [[nodiscard]] P Pool(const typename P::options& options = {}) const {
+        return P(new_pool(P::call_that_makes(options)));
+    }
+    template <typename P = PoolProxy, std::integral N>
+    [[nodiscard]] P Pool(N processes) const {
+        return P(new_pool(P::call_that_makes({.processes = processes})));
     }
 
 private:
@@ -157,19 +179,24 @@ private:
         if (!is_connected()) throw ValueError("the manager's server isn't started yet: call start() or connect()");
         if (is_over_) throw ValueError("the manager has shut down: it makes nothing any more");
     }
-    void near(const char* what) const {
+    [[nodiscard]] bool is_far() const {
         demand_started();
-        if (is_far_)
-            throw NotPortableError(std::string("a ") + what + " of a manager can't be had over a network: make it where the manager "
-                                                              "was started, or register a type of your own that does what is needed");
+        return is_far_;
+    }
+    template <typename T = std::uint8_t>
+    [[nodiscard]] manager::remote far(const char* what, const T& with = T()) const {
+        return create_remote(what, serial::pack_message(with));
+    }
+    [[nodiscard]] manager::remote new_pool(const serial::message& call) const {
+        if (is_far()) throw NotPortableError("a Pool of a manager can't be had over a network, which carries no functions: register what "
+                                             "its workers are to do, or put it onto a queue");
+        return create_remote("Pool", call);
     }
     [[nodiscard]] manager::dict_store new_dict() const {
-        demand_started();
-        return is_far_ ? manager::dict_store(create_remote("dict", {})) : manager::dict_store(manager::table::make());
+        return is_far() ? manager::dict_store(create_remote("dict", {})) : manager::dict_store(manager::table::make());
     }
     [[nodiscard]] manager::list_store new_list() const {
-        demand_started();
-        return is_far_ ? manager::list_store(create_remote("list", {})) : manager::list_store(manager::row::make());
+        return is_far() ? manager::list_store(create_remote("list", {})) : manager::list_store(manager::row::make());
     }
     template <typename Dict, typename Items>
     static Dict filled(Dict made, const Items& items) {

@@ -33,6 +33,7 @@ namespace multiprocessing {
 /// - Errors: std::out_of_range for a name that isn't there.
 class Namespace {
 public:
+    using stands_for = Namespace;
     using reference = DictProxy<std::string>::reference;
 
     [[nodiscard]] reference operator[](const std::string& name) const { return names_[name]; }
@@ -78,6 +79,7 @@ public:
 
     /// For managers.
     explicit Namespace(manager::dict_store store) noexcept : names_(std::move(store)) {}
+    explicit Namespace(manager::remote far) noexcept : names_(std::move(far)) {}
 
 private:
     friend struct memory::access;
@@ -85,6 +87,11 @@ private:
     auto parts() noexcept { return memory::access::parts(names_); }
 
     DictProxy<std::string> names_;
+};
+
+template <>
+struct manager::served<Namespace> {
+    static std::shared_ptr<servant> by(Namespace& x) { return dict_servant::of(x.names().store()); }
 };
 
 } // namespace multiprocessing

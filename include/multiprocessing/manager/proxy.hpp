@@ -64,6 +64,14 @@ public:
 
     [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(to_); }
 
+    /// A Queue, a DictProxy and the like that a server has registered, as what is used like one:
+    /// `mp::QueueProxy<int> tasks = manager.create<mp::Queue<int>>("get_tasks");`
+    template <typename P>
+        requires(std::same_as<typename P::stands_for, T> && std::constructible_from<P, manager::remote>)
+    operator P() const { // NOLINT: it is one
+        return P(to_);
+    }
+
     /// Calls a method by the name under which it is registered. The arguments must be of its very types (a text goes as a
     /// std::string), and R what it returns; a void R drops that.
     template <typename R = void, typename... Args>

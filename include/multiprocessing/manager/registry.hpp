@@ -51,6 +51,7 @@ struct type_entry {
     std::function<std::shared_ptr<void>(const parts&)> callable; ///< instead of constructors
     std::vector<constructor_entry> constructors;
     std::vector<method_entry> methods;
+    std::shared_ptr<servant> (*serve)(void* object) = nullptr; ///< what its own proxy calls, where it has one
     bool is_concurrent = false;
 
     [[nodiscard]] const method_entry* find(std::string_view method) const noexcept {
@@ -340,6 +341,7 @@ type_entry& begin_type(const std::string& name) {
     entry.type_name = serial::type_name<T>();
     entry.fingerprint = serial::fingerprint<T>();
     entry.is_concurrent = memory::MadeOfHandles<T>; // safe among processes, so safe among threads
+    if constexpr (IsServed<T>) entry.serve = [](void* object) { return served<T>::by(*static_cast<T*>(object)); };
     return entry;
 }
 template <typename T>
@@ -479,23 +481,29 @@ private:
 class typed_servant final : public servant {
 public:
     typed_servant(const type_entry& type, std::shared_ptr<void> object)
-        : type_(type), object_(std::move(object)), one_at_a_time_(detail::object_locks::of(object_.get())) {}
+        : type_(type), object_(std::move(object)), one_at_a_time_(detail::object_locks::of(object_.get())),
+          for_its_proxy_(type.serve != nullptr ? type.serve(object_.get()) : nullptr) {}
     typed_servant(const typed_servant&) = delete;
     typed_servant& operator=(const typed_servant&) = delete;
     ~typed_servant() override { detail::object_locks::let_go(object_.get(), one_at_a_time_); }
 
-    serial::message call(std::string_view method, const serial::message& arguments, const caller&) override {
+    serial::message call(std::string_view method, const serial::message& arguments, const caller& who) override {
         const method_entry* const found = type_.find(method);
+        if (found == nullptr && for_its_proxy_) return for_its_proxy_->call(method, arguments, who);
         if (found == nullptr) refuse(type_.name, method);
         std::unique_lock lock(*one_at_a_time_, std::defer_lock);
         if (!type_.is_concurrent) lock.lock();
         return found->run(object_.get(), arguments, *found);
+    }
+    void client_gone(std::uint64_t client) noexcept override {
+        if (for_its_proxy_) for_its_proxy_->client_gone(client);
     }
 
 private:
     const type_entry& type_; // of a registry that lives as long as the server
     std::shared_ptr<void> object_;
     std::shared_ptr<std::recursive_mutex> one_at_a_time_;
+    std::shared_ptr<servant> for_its_proxy_;
 };
 
 /// Makes one of a registered type.

@@ -33,6 +33,10 @@ public:
     virtual ~reference() = default;
 
     [[nodiscard]] virtual serial::message call(std::string_view method, const serial::message& arguments) const = 0;
+    /// The same, and nobody wants to know what came of it.
+    virtual void tell(std::string_view method, const serial::message& arguments) const {
+        static_cast<void>(call(method, arguments));
+    }
     /// Its way and what follows it.
     virtual void write(serial::writer& out) const = 0;
     /// Bytes alone reach the server, no handles to shared memory.
@@ -95,6 +99,9 @@ public:
 
     /// Calls the servant and waits for its answer.
     serial::message call(std::string_view method, const serial::message& arguments) const { return there().call(method, arguments); }
+
+    /// The same without an answer, and over a network without waiting: a later call may overtake it.
+    void tell(std::string_view method, const serial::message& arguments) const { there().tell(method, arguments); }
 
     /// A value as arguments for call(): as pack_message(), and references within it are written in a way that the server can use.
     template <typename T>

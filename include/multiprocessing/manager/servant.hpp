@@ -1,6 +1,7 @@
 // Floor 10, manager/servant: something that lives in a server and answers calls.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -67,6 +68,15 @@ public:
     virtual ~servant() = default;
     virtual serial::message call(std::string_view method, const serial::message& arguments, const caller& who) = 0;
     virtual void client_gone(std::uint64_t client) noexcept { static_cast<void>(client); }
+};
+
+/// How a registered T is served to whoever has a proxy for such things: specialised, with `static std::shared_ptr<servant> by(T&)`,
+/// where the type of that proxy is (queue_servant.hpp, dict.hpp, list.hpp).
+template <typename T>
+struct served;
+template <typename T>
+concept IsServed = requires(T& x) {
+    { served<T>::by(x) } -> std::same_as<std::shared_ptr<servant>>;
 };
 
 /// Makes one, in the server, of what BaseManager::create_remote() was given in a client. A plain function (a captureless lambda),

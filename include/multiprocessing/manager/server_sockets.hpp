@@ -20,6 +20,8 @@
 #include <multiprocessing/manager/remote.hpp>
 #include <multiprocessing/manager/server_core.hpp>
 #include <multiprocessing/net/listener.hpp>
+#include <multiprocessing/os/deadline.hpp>
+#include <multiprocessing/os/futex.hpp>
 #include <multiprocessing/os/log.hpp>
 #include <multiprocessing/os/thread.hpp>
 #include <multiprocessing/serial/exception.hpp>
@@ -63,13 +65,14 @@ inline std::uint64_t network_client(std::uint64_t id) noexcept { return id | std
 
 class socket_caller final : public caller {
 public:
-    socket_caller(Connection& connection, std::uint64_t client_, std::uint64_t thread_, pid_t pid_)
-        : caller(client_, thread_, pid_, true), connection_(connection) {}
+    socket_caller(Connection& connection, const std::atomic<bool>& is_cut, std::uint64_t client_, std::uint64_t thread_, pid_t pid_)
+        : caller(client_, thread_, pid_, true), connection_(connection), is_cut_(is_cut) {}
     /// While it waits for its answer it has nothing to say: what can be read there is the end.
-    [[nodiscard]] bool is_there() const override { return !connection_.poll(); }
+    [[nodiscard]] bool is_there() const override { return !is_cut_.load() && !connection_.poll(); }
 
 private:
     Connection& connection_;
+    const std::atomic<bool>& is_cut_;
 };
 
 /// Accepts clients, and gives each connection a thread.
@@ -95,6 +98,8 @@ private:
     struct session {
         explicit session(Connection c) : its(std::move(c)) {}
         Connection its;
+        std::atomic<bool> is_cut{false}; ///< the server ends
+        std::atomic<bool> is_in_call{false};
         std::atomic<bool> is_done{false};
         os::thread thread;
     };
@@ -133,6 +138,14 @@ inline void socket_server::stop() noexcept {
     if (stopped_.exchange(true)) return;
     listener_.close();
     acceptor_.join();
+    // A call that waits for something notices that it is cut, and its caller is told. Who only listens needn't be waited for.
+    for (const auto& each : sessions_) each->is_cut.store(true);
+    const auto soon = os::deadline::after(std::chrono::seconds(1));
+    const auto one_calls = [&] {
+        return std::any_of(sessions_.begin(), sessions_.end(), [](const auto& each) { return each->is_in_call.load(); });
+    };
+    const std::atomic<std::uint32_t> nothing{0};
+    while (one_calls() && !soon.passed()) static_cast<void>(os::sleep_on(nothing, 0, os::deadline::after(std::chrono::milliseconds(5))));
     for (const auto& each : sessions_)
         if (each->is_done.load()) each->thread.join();
     sessions_.clear();
@@ -167,6 +180,11 @@ inline void socket_server::converse(server_core& core, session& mine, std::uint6
     while (!core.is_stopping()) {
         if (!mine.its.poll(std::chrono::milliseconds(500))) continue; // looks whether the server ends
         const auto bytes = mine.its.recv_bytes(longest_frame);
+        struct calling {
+            std::atomic<bool>& is;
+            explicit calling(std::atomic<bool>& it) noexcept : is(it) { is.store(true); }
+            ~calling() { is.store(false); }
+        } const until_answered(mine.is_in_call);
         grants granted(core);
         std::vector<std::byte> reply;
         bool is_wanted = true;
@@ -174,7 +192,7 @@ inline void socket_server::converse(server_core& core, session& mine, std::uint6
             serial::reader in(bytes, "call");
             const request asked = read_request(in, arguments);
             is_wanted = asked.wants_answer;
-            const socket_caller who(mine.its, client, asked.thread, pid);
+            const socket_caller who(mine.its, mine.is_cut, client, asked.thread, pid);
             const serial::message result = core.call(asked.object, asked.method, arguments, who);
             serial::writer out;
             write_answer(out, result);

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <multiprocessing/channel/connection.hpp>
+#include <multiprocessing/config.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/manager/call.hpp>
 #include <multiprocessing/manager/remote.hpp>
@@ -51,6 +52,8 @@ public:
     [[nodiscard]] const std::string& address() const noexcept { return address_; }
     [[nodiscard]] const net::secret& key() const noexcept { return key_; }
 
+    /// Without an answer. That the server is gone shows in the next call.
+    void tell(std::uint64_t object, std::string_view method, const serial::message& arguments) noexcept;
     /// A reference of this process is gone. Told with the next call when no connection is free.
     void tell_dropped(std::uint64_t number) noexcept;
 
@@ -103,6 +106,10 @@ public:
     [[nodiscard]] serial::message call(std::string_view method, const serial::message& arguments) const override {
         hold();
         return through_->call(number(), method, arguments);
+    }
+    void tell(std::string_view method, const serial::message& arguments) const override {
+        hold();
+        through_->tell(number(), method, arguments);
     }
     void write(serial::writer& out) const override {
         hold();
@@ -236,6 +243,16 @@ inline void network_transport::tell_what_was_dropped(Connection& by) {
     for (const auto number : dropped) send(by, 0, front::drop, serial::pack_message(number), false);
 }
 
+inline void network_transport::tell(std::uint64_t object, std::string_view method, const serial::message& arguments) noexcept {
+    try {
+        auto one = take_connection();
+        send(*one, object, method, arguments, false);
+        put_by(std::move(one));
+    } catch (const std::exception&) {
+        // It hung up, and nobody counts on what it was told any more.
+    }
+}
+
 inline void network_transport::tell_dropped(std::uint64_t number) noexcept {
     try {
         if (auto one = take_idle()) {
@@ -265,7 +282,9 @@ inline serial::message network_transport::call(std::uint64_t object, std::string
     try {
         tell_what_was_dropped(*mine);
         send(*mine, object, method, arguments, true);
+        MULTIPROCESSING_STEP(network_request_sent);
         reply = mine->recv_bytes(longest_frame);
+        MULTIPROCESSING_STEP(network_answer_here);
     } catch (const EOFError&) {
         throw gone();
     } catch (const BrokenPipeError&) {

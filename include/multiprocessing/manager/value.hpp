@@ -34,6 +34,7 @@ namespace multiprocessing {
 template <typename T>
 class ValueProxy {
 public:
+    using stands_for = ValueProxy;
     using reference = manager::element<ValueProxy, std::int64_t, T>;
 
     [[nodiscard]] T get() const { return at(0); }
@@ -66,6 +67,8 @@ public:
 
     /// For managers.
     explicit ValueProxy(manager::list_store store) noexcept : store_(std::move(store)) {}
+    explicit ValueProxy(manager::remote far) noexcept : store_(std::move(far)) {}
+    [[nodiscard]] const manager::list_store& store() const noexcept { return store_; }
     /// For element.
     [[nodiscard]] T at(std::int64_t index) const {
         manager::item out;
@@ -90,6 +93,7 @@ private:
 template <typename T>
 class ArrayProxy {
 public:
+    using stands_for = ArrayProxy;
     using reference = manager::element<ArrayProxy, std::int64_t, T>;
 
     /// Negative indices count from the end.
@@ -135,6 +139,8 @@ public:
 
     /// For managers.
     explicit ArrayProxy(manager::list_store store) noexcept : store_(std::move(store)) {}
+    explicit ArrayProxy(manager::remote far) noexcept : store_(std::move(far)) {}
+    [[nodiscard]] const manager::list_store& store() const noexcept { return store_; }
 
 private:
     friend struct memory::access;
@@ -142,6 +148,15 @@ private:
     auto parts() noexcept { return store_.parts(); }
 
     manager::list_store store_;
+};
+
+template <typename T>
+struct manager::served<ValueProxy<T>> {
+    static std::shared_ptr<servant> by(ValueProxy<T>& x) { return list_servant::of(x.store()); }
+};
+template <typename T>
+struct manager::served<ArrayProxy<T>> {
+    static std::shared_ptr<servant> by(ArrayProxy<T>& x) { return list_servant::of(x.store()); }
 };
 
 } // namespace multiprocessing

@@ -10,7 +10,9 @@
 #include <memory>
 #include <optional>
 #include <ranges>
+#include <string>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 #include <multiprocessing/exceptions.hpp>
@@ -51,9 +53,9 @@ public:
         fill();
     }
     ~imap_window() override {
-        for (const pointer& each : calls_) {
+        for (const numbered& each : calls_) {
             try {
-                each->cancel();
+                each.call->cancel();
             } catch (const std::exception&) {
                 // another process's copy
             }
@@ -69,29 +71,40 @@ public:
         }
         auto found = calls_.begin();
         if (ordered_) {
-            if (!(*found)->wait(until)) throw TimeoutError("the next result isn't there yet");
+            if (!found->call->wait(until)) throw TimeoutError("the next result isn't there yet");
         } else {
             const auto arrived = [&](auto has_arrived) {
                 for (found = calls_.begin(); found != calls_.end(); ++found)
-                    if (has_arrived(**found)) return true;
+                    if (has_arrived(*found->call)) return true;
                 return false;
             };
             if (!arrived([](auto& each) { return each.arrived(); })) {
-                for (const pointer& each : calls_) each->want();
-                if (!calls_.front()->await_until([&] { return arrived([](auto& each) { return each.arrived_locked(); }); }, until))
+                for (const numbered& each : calls_) each.call->want();
+                if (!calls_.front().call->await_until([&] { return arrived([](auto& each) { return each.arrived_locked(); }); }, until))
                     throw TimeoutError("no result is there yet");
             }
         }
-        const pointer next = std::move(*found);
+        const numbered next = std::move(*found);
         calls_.erase(found);
         fill(); // before the caller is busy with this one
         ++done_;
-        failed_ += next->failed();
+        failed_ += next.call->failed();
         if (shown_) shown_->show(done_, failed_);
-        return next->take();
+        try {
+            return next.call->take();
+        } catch (const WorkerLostError& lost) { // the call knows of no items
+            if (typeid(lost) != typeid(WorkerLostError)) throw; // a task threw it
+            throw WorkerLostError(std::string(lost.what()) + " for item " + std::to_string(next.item), lost.pid(), lost.exitcode(),
+                                  next.item, lost.backtrace());
+        }
     }
 
 private:
+    struct numbered {
+        pointer call;
+        std::size_t item;
+    };
+
     // An exception of the input stands where its item would have been, and ends it.
     void fill() {
         while (!input_failed_ && !at_end_ && calls_.size() < ahead_) {
@@ -102,7 +115,8 @@ private:
                     at_end_ = true;
                     return;
                 }
-                calls_.push_back(begin_(*at_));
+                calls_.push_back({begin_(*at_), items_});
+                ++items_;
                 moves_on_ = true; // not before the next is wanted: the input may be slow
             } catch (...) {
                 input_failed_ = std::current_exception();
@@ -116,7 +130,8 @@ private:
     bool moves_on_ = false;
     bool at_end_ = false;
     std::exception_ptr input_failed_;
-    std::deque<pointer> calls_;
+    std::deque<numbered> calls_;
+    std::size_t items_ = 0; // that were begun
     std::uint64_t ahead_;
     bool ordered_;
     std::optional<progress_line> shown_;

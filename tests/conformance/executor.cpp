@@ -3,6 +3,7 @@
 #include <multiprocessing/futures.hpp>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <set>
 #include <string>
@@ -35,6 +36,41 @@ int fails(int x) {
 int slowly(int x) {
     ::usleep(2000);
     return x;
+}
+
+// What goes wrong on the way: where it is written, or where it is read, in the parent or in a worker.
+template <int Where>
+struct awkward {
+    enum : int { written = 1, read = 2, dies = 4 };
+    int maker = ::getpid();
+    std::string text = "not plain"; // what is plain is never written
+
+    template <typename Archive>
+    void save(Archive& to) const {
+        if constexpr ((Where & written) != 0) go_wrong();
+        to(maker, text);
+    }
+    template <typename Archive>
+    void load(Archive& from) {
+        from(maker, text);
+        if constexpr ((Where & read) != 0) go_wrong();
+    }
+    static void go_wrong() {
+        if constexpr ((Where & dies) != 0) ::_exit(7);
+        throw std::domain_error("it can't travel");
+    }
+};
+using unwritable = awkward<1>;
+using unreadable = awkward<2>;
+using deadly_written = awkward<5>;
+using deadly_read = awkward<6>;
+template <typename T>
+int takes(const T&) {
+    return 1;
+}
+template <typename T>
+T gives(int) {
+    return T();
 }
 
 } // namespace
@@ -258,4 +294,103 @@ TEST_CASE("T318 to T320, T322, T323: callbacks, and results that are waited for"
     });
     REQUIRE_THROWS_AS(never.result(), futures::BrokenProcessPool);
     other.join();
+}
+
+TEST_CASE("T267, T279, T295, T297: what was submitted is done after shutdown", "[conformance][executor]") {
+    const auto method = testing::each_context().method();
+    {
+        futures::ProcessPoolExecutor executor({.processes = 2, .start_method = method});
+        std::vector<futures::Future<int>> all;
+        for (int i = 0; i < 12; ++i) all.push_back(executor.submit(slowly, i));
+        executor.shutdown();
+        for (int i = 0; i < 12; ++i) REQUIRE(all[static_cast<std::size_t>(i)].result() == i);
+    }
+    {
+        futures::ProcessPoolExecutor executor({.processes = 2, .start_method = method});
+        auto all = executor.map(slowly, testing::count_up(0, 20));
+        executor.shutdown(false);
+        for (int i = 0; i < 20; ++i) REQUIRE(all.next() == i);
+    }
+    {
+        futures::ProcessPoolExecutor executor({.processes = 1, .start_method = method, .maxtasksperchild = 1});
+        auto good = executor.submit(slowly, 1);
+        auto bad = executor.submit(fails, 3);
+        auto last = executor.submit(slowly, 2);
+        executor.shutdown(false);
+        REQUIRE(good.result() == 1);
+        REQUIRE_THROWS_AS(bad.result(), std::out_of_range);
+        REQUIRE(last.result() == 2);
+    }
+}
+
+TEST_CASE("T298, T299, T303 to T305: what goes wrong on the way is told, and a death there breaks the executor",
+          "[conformance][executor]") {
+    const auto method = testing::each_context().method();
+    futures::ProcessPoolExecutor executor({.processes = 1, .start_method = method});
+    REQUIRE_THROWS_AS(executor.submit(takes<unwritable>, unwritable()).result(), std::domain_error);
+    REQUIRE_THROWS_AS(executor.submit(takes<unreadable>, unreadable()).result(), std::domain_error);
+    REQUIRE_THROWS_AS(executor.submit(gives<unwritable>, 1).result(), std::domain_error);
+    REQUIRE_THROWS_AS(executor.submit(gives<unreadable>, 1).result(), std::domain_error); // Python: the executor is broken
+    REQUIRE(executor.submit(square, 3).result() == 9);
+    for (const bool while_reading : {true, false}) {
+        futures::ProcessPoolExecutor fragile({.processes = 1, .start_method = method});
+        auto lost = while_reading ? fragile.submit(takes<deadly_read>, deadly_read())
+                                  : fragile.submit([](int x) { return gives<deadly_written>(x).maker; }, 1);
+        if (!while_reading) {
+            REQUIRE(lost.result() > 0); // nothing was written
+            REQUIRE_THROWS_AS(fragile.submit(gives<deadly_written>, 1).result(), futures::BrokenProcessPool);
+        } else {
+            REQUIRE_THROWS_AS(lost.result(), futures::BrokenProcessPool);
+        }
+    }
+}
+
+TEST_CASE("T306, T308: a death after shutdown, and one while much is on its way", "[conformance][executor]") {
+    const auto method = testing::each_context().method();
+    const auto die = [](const std::string& text) -> int {
+        ::usleep(1000);
+        ::_exit(text.empty() ? 1 : 2);
+    };
+    {
+        futures::ProcessPoolExecutor executor({.processes = 1, .start_method = method});
+        auto lost = executor.submit(die, std::string());
+        auto never = executor.submit(square, 1);
+        executor.shutdown();
+        REQUIRE_THROWS_AS(lost.result(), futures::BrokenProcessPool);
+        REQUIRE_THROWS_AS(never.result(), futures::BrokenProcessPool);
+    }
+    {
+        futures::ProcessPoolExecutor executor({.processes = 1, .start_method = method});
+        std::vector<futures::Future<int>> all;
+        try {
+            for (int i = 0; i < 8; ++i) all.push_back(executor.submit(die, std::string(10'000'000, 'x')));
+        } catch (const futures::BrokenProcessPool&) { // it was quicker
+        }
+        REQUIRE_FALSE(all.empty());
+        for (auto& each : all) REQUIRE_THROWS_AS(each.result(), futures::BrokenProcessPool);
+    }
+}
+
+TEST_CASE("T321: what a future says of itself in each of its states", "[conformance][executor]") {
+    const auto method = testing::each_context().method();
+    futures::ProcessPoolExecutor executor({.processes = 1, .start_method = method});
+    auto good = executor.submit(square, 2);
+    auto bad = executor.submit(fails, 3);
+    REQUIRE(good.result() == 4);
+    REQUIRE_THROWS(bad.result());
+    auto on_it = executor.submit(sleep_for_ever, 1);
+    auto pending = executor.submit(square, 3);
+    auto cancelled = executor.submit(square, 4);
+    REQUIRE(cancelled.cancel());
+    while (!on_it.running()) ::usleep(100);
+    const auto states = [](auto& f) { return std::array{f.cancel(), f.cancelled(), f.running(), f.done()}; };
+    REQUIRE(states(good) == std::array{false, false, false, true});
+    REQUIRE(states(bad) == std::array{false, false, false, true});
+    REQUIRE(states(on_it) == std::array{false, false, true, false});
+    REQUIRE(states(cancelled) == std::array{true, true, false, true});
+    REQUIRE_FALSE(pending.running());
+    REQUIRE_FALSE(pending.done());
+    REQUIRE(states(pending)[0]); // it is cancelled by asking
+    REQUIRE(pending.cancelled());
+    executor.kill_workers();
 }

@@ -212,3 +212,15 @@ TEST_CASE("many producers and consumers in processes: nothing is lost or doubled
     REQUIRE(work.empty());
     REQUIRE(results.empty());
 }
+
+TEST_CASE("a queue that was moved from is the same queue still", "[conformance][queue]") {
+    mp::Queue<int> q;
+    const mp::Queue<int> moved(std::move(q));
+    moved.put(1);
+    REQUIRE(q.get() == 1); // NOLINT: that is what is asked
+    mp::Queue<int> other;
+    other = std::move(q);
+    other.put(2);
+    REQUIRE(mp::Queue<int>(q).get() == 2);
+    REQUIRE(q == moved);
+}

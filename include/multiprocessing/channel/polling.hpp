@@ -2,7 +2,7 @@
 #pragma once
 
 #include <atomic>
-#include <memory> // std::unique_ptr
+#include <memory> // std::shared_ptr, std::unique_ptr
 #include <mutex>  // std::unique_lock
 #include <utility>
 
@@ -86,6 +86,18 @@ private:
 
     std::atomic<poller*> idle_{nullptr};
     std::atomic<published::kept*> public_{nullptr};
+};
+
+/// The polling that the copies of a queue's handle share. It is never moved away: a queue that was moved from is the same still.
+class shared_polling {
+public:
+    shared_polling() = default;
+    shared_polling(const shared_polling&) = default;
+    shared_polling& operator=(const shared_polling&) = default;
+    polling* operator->() const noexcept { return its_.get(); }
+
+private:
+    std::shared_ptr<polling> its_ = std::make_shared<polling>();
 };
 
 } // namespace multiprocessing::channel

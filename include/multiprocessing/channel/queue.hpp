@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-#include <memory> // std::shared_ptr
 #include <optional>
 #include <ranges>
 #include <span>
@@ -177,7 +176,7 @@ protected:
 
     mutable channel::ring ring_;
     channel::gate gate_;
-    std::shared_ptr<channel::polling> polling_ = std::make_shared<channel::polling>();
+    channel::shared_polling polling_;
 };
 
 template <typename T>

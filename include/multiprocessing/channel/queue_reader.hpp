@@ -1,7 +1,7 @@
 // Floor 6, channel/queue_reader: the receiving side of a queue, whatever its items, as something to wait for.
 #pragma once
 
-#include <memory> // std::shared_ptr, std::make_unique
+#include <memory> // std::make_unique
 #include <utility>
 
 #include <multiprocessing/channel/poller.hpp>
@@ -15,7 +15,7 @@ namespace multiprocessing::channel {
 /// - Threads and processes: safe.
 class queue_reader {
 public:
-    queue_reader(ring of, std::shared_ptr<polling> by) : ring_(std::move(of)), polling_(std::move(by)) {}
+    queue_reader(ring of, shared_polling by) : ring_(std::move(of)), polling_(std::move(by)) {}
 
     /// Whether there is an item.
     [[nodiscard]] bool is_ready() const { return ring_.peek(true) == ring::result::done; }
@@ -42,7 +42,7 @@ public:
 
 private:
     mutable ring ring_;
-    std::shared_ptr<polling> polling_;
+    shared_polling polling_;
 };
 
 } // namespace multiprocessing::channel

@@ -1,7 +1,6 @@
 // Floor 6, channel/simple_queue: SimpleQueue: put, get and nothing else.
 #pragma once
 
-#include <memory> // std::shared_ptr, std::make_shared
 #include <string>
 #include <tuple>
 #include <utility>
@@ -56,7 +55,7 @@ private:
 
     mutable channel::ring ring_;
     channel::gate gate_;
-    std::shared_ptr<channel::polling> polling_ = std::make_shared<channel::polling>();
+    channel::shared_polling polling_;
 };
 
 } // namespace multiprocessing

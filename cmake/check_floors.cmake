@@ -5,7 +5,9 @@
 #   - rooms include one another in a circle, on one floor or through the ground;
 #   - a header above floor 1 includes the system's, or one that every user would pay for;
 #   - a door holds anything but includes and comments;
-#   - a room can't be reached from any door, or a door not from multiprocessing.hpp.
+#   - a room can't be reached from any door, or a door not from multiprocessing.hpp;
+#   - a virtual function is declared in its class without a body and without `inline`: it would be the class's key function, and
+#     every program that includes the header would get all the code of the class, whether it uses it or not.
 
 cmake_minimum_required(VERSION 3.23)
 
@@ -99,6 +101,9 @@ foreach(header IN LISTS headers)
             else()
                 fault("${header} includes something by a name that can't be checked: ${line}")
             endif()
+        elseif(line MATCHES "^[ \t]+([^/\"]*[ \t])?(virtual[ \t][^{\"]*|[^{\"]*[ \t]override)[ \t]*$"
+               AND NOT line MATCHES "=[ \t]*(0|default|delete)|[ \t]inline[ \t]|[ \t]key\\(\\)")
+            fault("${header} gives a class a key function: ${line}")
         elseif(height EQUAL door_height)
             if(in_comment OR line MATCHES "^[ \t]*/\\*")
                 set(in_comment TRUE)

@@ -58,3 +58,5 @@ goes_red("a circle: memory/" memory/high.hpp "#include <multiprocessing/memory/b
 goes_red("a circle: config.hpp -> config.hpp" config.hpp "#include <multiprocessing/config.hpp>")
 goes_red("os/lonely.hpp can't be reached from any door" os/lonely.hpp "int code;")
 goes_red("multiprocessing.hpp doesn't lead to the door queues.hpp" queues.hpp "#include <multiprocessing/os/low.hpp>")
+goes_red("memory/high.hpp gives a class a key function" memory/high.hpp "struct s { //\n    virtual int f();\n};")
+goes_red("memory/high.hpp gives a class a key function" memory/high.hpp "struct s : t {\n    [[nodiscard]] int f() const override;\n};")

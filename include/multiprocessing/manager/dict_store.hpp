@@ -141,7 +141,7 @@ public:
         if (!store.is_local()) throw ValueError("a manager can't serve a dict that is in another manager's server");
         return std::make_shared<dict_servant>(store.local());
     }
-    serial::message call(std::string_view method, const serial::message& arguments, const caller& who) override;
+    inline serial::message call(std::string_view method, const serial::message& arguments, const caller& who) override;
     [[nodiscard]] const table& contents() const noexcept { return table_; }
 
 private:

@@ -92,7 +92,7 @@ public:
         if (!store.is_local()) throw ValueError("a manager can't serve a list that is in another manager's server");
         return std::make_shared<list_servant>(store.local());
     }
-    serial::message call(std::string_view method, const serial::message& arguments, const caller& who) override;
+    inline serial::message call(std::string_view method, const serial::message& arguments, const caller& who) override;
     [[nodiscard]] const row& contents() const noexcept { return row_; }
 
 private:

@@ -43,8 +43,8 @@ class queue_servant final : public servant {
 public:
     explicit queue_servant(std::unique_ptr<queue_store> store) noexcept : store_(std::move(store)) {}
 
-    serial::message call(std::string_view method, const serial::message& arguments, const caller& who) override;
-    void client_gone(std::uint64_t client) noexcept override;
+    inline serial::message call(std::string_view method, const serial::message& arguments, const caller& who) override;
+    inline void client_gone(std::uint64_t client) noexcept override;
 
 private:
     /// Of one client.

@@ -1,8 +1,6 @@
 // Floor 10, manager/remote: a reference to an object that lives in a server.
 #pragma once
 
-#include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -23,7 +21,6 @@ enum class way : std::uint8_t {
     address, ///< by its address; who reads this has it counted
     keyed,   ///< the same within a family, whose own key isn't that of the address: it travels in shared memory, never in bytes
 };
-inline constexpr std::size_t ways = 5;
 
 /// One counted reference: while it exists, so does the object. transport_*.hpp derive from it.
 class reference {
@@ -137,14 +134,10 @@ private:
     std::shared_ptr<const reference> to_;
 };
 
-namespace detail {
-
-using reference_reader = std::shared_ptr<const reference> (*)(serial::reader&, way);
-
-/// Who can make a reference of what follows each way. Filled in before main() by the transports that a program has.
-inline constinit std::array<std::atomic<reference_reader>, ways> reference_readers{};
-
-} // namespace detail
+/// Makes a reference of what follows its way. Defined in transport_network.hpp; a template, so that a program that reads none has
+/// nothing of what it takes to reach a server.
+template <typename Reader>
+[[nodiscard]] std::shared_ptr<const reference> read_reference(Reader& in, way by);
 
 } // namespace multiprocessing::manager
 
@@ -159,10 +152,7 @@ struct codec<manager::remote> {
     static manager::remote make(reader& in) {
         const auto by = in.number<manager::way>();
         if (by == manager::way::none) return {};
-        if (static_cast<std::size_t>(by) >= manager::ways) in.fail("a reference by no way there is");
-        const auto read = manager::detail::reference_readers[static_cast<std::size_t>(by)].load(std::memory_order_acquire);
-        if (read == nullptr) in.fail("a reference to a server that this program can't reach: include <multiprocessing/managers.hpp>");
-        return manager::remote(read(in, by));
+        return manager::remote(manager::read_reference(in, by));
     }
 };
 

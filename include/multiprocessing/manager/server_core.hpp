@@ -173,8 +173,8 @@ public:
         if (const auto core = to_.lock()) core->count_down(number());
     }
 
-    [[nodiscard]] serial::message call(std::string_view method, const serial::message& arguments) const override;
-    void write(serial::writer& out) const override;
+    [[nodiscard]] inline serial::message call(std::string_view method, const serial::message& arguments) const override;
+    inline void write(serial::writer& out) const override;
     [[nodiscard]] std::string server_name() const override { return where_.describe(); }
     [[nodiscard]] std::uint64_t server_id() const noexcept override { return where_->id; }
 

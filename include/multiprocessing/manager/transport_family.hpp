@@ -31,7 +31,7 @@ public:
     /// The one to that server; lives as long as anybody uses it.
     [[nodiscard]] static std::shared_ptr<family_transport> to(const desk& where);
 
-    [[nodiscard]] serial::message call(std::uint64_t object, std::string_view method, const serial::message& arguments) override;
+    [[nodiscard]] inline serial::message call(std::uint64_t object, std::string_view method, const serial::message& arguments) override;
     [[nodiscard]] bool is_by_network() const noexcept override { return false; }
     [[nodiscard]] std::string server_name() const override { return desk_.describe(); }
     [[nodiscard]] std::uint64_t server_id() const noexcept override { return desk_->id; }
@@ -84,7 +84,7 @@ public:
     [[nodiscard]] serial::message call(std::string_view method, const serial::message& arguments) const override {
         return through_->call(number(), method, arguments);
     }
-    void write(serial::writer& out) const override;
+    inline void write(serial::writer& out) const override;
     [[nodiscard]] std::string server_name() const override { return through_->server_name(); }
     [[nodiscard]] std::uint64_t server_id() const noexcept override { return through_->server_id(); }
 
@@ -133,7 +133,7 @@ inline std::vector<std::weak_ptr<family_transport>>& family_transports() {
     return all;
 }
 
-inline std::shared_ptr<const reference> read_family_reference(serial::reader& in, way) {
+inline std::shared_ptr<const reference> read_family_reference(serial::reader& in) {
     auto where = serial::take<desk>(in);
     memory::holding token = in.share(1);
     const auto number = in.number<std::uint64_t>();
@@ -141,9 +141,6 @@ inline std::shared_ptr<const reference> read_family_reference(serial::reader& in
     if (auto home = at_home(where->id, number)) return home;
     return std::make_shared<family_reference>(family_transport::to(where), std::move(token), number);
 }
-
-inline const bool reads_family_references = (reference_readers[static_cast<std::size_t>(way::family)].store(&read_family_reference),
-                                             true);
 
 } // namespace detail
 

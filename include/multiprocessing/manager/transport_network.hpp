@@ -45,9 +45,9 @@ public:
     /// Makes the first connection, if there is none.
     void connect() { put_by(take_connection()); }
 
-    [[nodiscard]] serial::message call(std::uint64_t object, std::string_view method, const serial::message& arguments) override;
+    [[nodiscard]] inline serial::message call(std::uint64_t object, std::string_view method, const serial::message& arguments) override;
     [[nodiscard]] bool is_by_network() const noexcept override { return true; }
-    [[nodiscard]] std::string server_name() const override;
+    [[nodiscard]] inline std::string server_name() const override;
     [[nodiscard]] std::uint64_t server_id() const noexcept override { return server_id_.load(); }
     [[nodiscard]] const std::string& address() const noexcept { return address_; }
     [[nodiscard]] const net::secret& key() const noexcept { return key_; }
@@ -154,11 +154,19 @@ inline std::shared_ptr<const reference> read_address(serial::reader& in, way by)
     return std::make_shared<network_reference>(std::move(through), number);
 }
 
-inline const bool reads_addresses = (reference_readers[static_cast<std::size_t>(way::granted)].store(&read_address),
-                                     reference_readers[static_cast<std::size_t>(way::address)].store(&read_address),
-                                     reference_readers[static_cast<std::size_t>(way::keyed)].store(&read_address), true);
-
 } // namespace detail
+
+template <typename Reader>
+std::shared_ptr<const reference> read_reference(Reader& in, way by) {
+    switch (by) {
+    case way::family: return detail::read_family_reference(in);
+    case way::granted:
+    case way::address:
+    case way::keyed: return detail::read_address(in, by);
+    case way::none: break;
+    }
+    in.fail("a reference by no way there is");
+}
 
 inline std::shared_ptr<network_transport> network_transport::to(const std::string& address, const net::secret& key) {
     std::vector<std::shared_ptr<network_transport>> others; // let go of after the lock

@@ -119,7 +119,7 @@ public:
     virtual ~Process() = default;
 
     /// What the process does: calls the target. For deriving from Process; a subclass may do anything else.
-    virtual void run();
+    inline virtual void run();
 
     /// Starts the process. Once.
     void start();

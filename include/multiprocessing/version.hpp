@@ -12,6 +12,6 @@ namespace multiprocessing {
 
 /// Written into every shared segment; another number there is refused, not mapped. Goes up whenever the meaning of a
 /// byte in shared memory changes, whatever the three numbers above do.
-inline constexpr std::uint32_t layout_version = 3;
+inline constexpr std::uint32_t layout_version = 4;
 
 } // namespace multiprocessing

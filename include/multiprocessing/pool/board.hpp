@@ -51,14 +51,10 @@ namespace multiprocessing::pool {
 /// Growth: a claim costs one compare-and-swap, and a look at another worker's line; publishing, nothing per worker but
 /// a word for each 64 of them.
 struct job {
-    // Looked at without a claim.
+    // Written by workers: for each claim, and for each chunk that is done.
     alignas(64) std::atomic<std::uint64_t> claim;
-    std::atomic<std::uint32_t> grains;
-    std::atomic<std::uint32_t> fixed; ///< one grain a chunk, as the caller wished
-    std::atomic<float> cost;          ///< nanoseconds an item, as last seen; 0: not known yet
-    std::atomic<std::uint32_t> hands; ///< workers of its party; 0: all there are
-
     alignas(64) std::atomic<std::uint64_t> done; ///< generation : 20 | items : 44
+    std::atomic<float> cost;                     ///< nanoseconds an item, as last seen; 0: not known yet
 
     // Looked at for each item, written once at most.
     alignas(64) std::atomic<std::uint32_t> dropped; ///< go no further: an item failed, or the caller gave up
@@ -68,15 +64,19 @@ struct job {
     std::uint64_t first;                            ///< number of its first item: not 0 where it is the rest of another job
     std::uint64_t timeout;                          ///< nanoseconds that an item may take; 0: any time
     std::uint64_t shared;                           ///< items begin with the shares that they name (shares.hpp)
-
-    // Read after a claim, written while there is none.
-    alignas(64) std::atomic<std::uint64_t> count; ///< items; of one that grows: the most there will be
-    std::uint64_t grain;             ///< items in a grain
-    std::uint64_t run;               ///< what to call for a chunk (callable.hpp: code)
-    std::uint64_t callable[2];       ///< its state, where that fits
-    std::uint64_t input;             ///< what these mean is the task's affair (task.hpp)
-    std::uint64_t input_index;
+    std::uint64_t input_index;                      ///< what this, the input and the output mean is the task's affair (task.hpp)
     std::uint64_t output;
+
+    // Written by the owner. The first three are looked at without a claim; the rest is read after one, and written while
+    // there is none.
+    alignas(64) std::atomic<std::uint32_t> grains;
+    std::atomic<std::uint32_t> fixed; ///< one grain a chunk, as the caller wished
+    std::atomic<std::uint32_t> hands; ///< workers of its party; 0: all there are
+    std::atomic<std::uint64_t> count; ///< items; of one that grows: the most there will be
+    std::uint64_t grain;              ///< items in a grain
+    std::uint64_t run;                ///< what to call for a chunk (callable.hpp: code)
+    std::uint64_t callable[2];        ///< its state, where that fits
+    std::uint64_t input;
     std::byte small[256]; ///< input and output that need no block of their own
 };
 static_assert(sizeof(job) == 64 * 8);

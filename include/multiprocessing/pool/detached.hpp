@@ -190,7 +190,6 @@ auto submit(const std::shared_ptr<crew>& all, line& to, const F& f, const Item& 
     placed where = all->append(to, input, how, [&](entry& task) {
         task.run = code_number(&run_entry<F, Item, false>);
         put_callable(task.callable, f);
-        task.input = 0;
     });
     return std::make_shared<task_call<R>>(all, std::move(where), std::move(input.kept));
 }

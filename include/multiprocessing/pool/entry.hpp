@@ -1,7 +1,7 @@
 // Floor 9, pool/entry: single tasks, each with its own function, arguments and outcome, in one job.
 #pragma once
 
-#include <array>
+#include <algorithm> // std::min
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <multiprocessing/config.hpp>
+#include <multiprocessing/memory/commons.hpp>
 #include <multiprocessing/os/throw_site.hpp>
 #include <multiprocessing/pool/callable.hpp>
 #include <multiprocessing/pool/shares.hpp>
@@ -40,23 +41,42 @@ struct entry {
     static constexpr std::uint32_t kind = 7;
     static constexpr std::uint32_t wanted = 8;
 
-    alignas(64) std::uint64_t run; ///< number of the function (callable.hpp)
+    // All of a task whose arguments and result take 16 bytes at most: one line, which goes to its worker and comes back.
+    alignas(64) std::atomic<std::uint32_t> state;
+    std::uint16_t size;   ///< bytes of arguments, if they are packed; elsewhere: see `input`
+    std::uint8_t timed;   ///< `timeout` counts
+    std::uint8_t shared;  ///< the arguments begin with the shares that they name
+    std::uint64_t run;    ///< number of the function (callable.hpp)
     std::uint64_t callable[2];
-    std::uint64_t input; ///< where the arguments stand; 0: below
-    std::uint32_t size;  ///< bytes of arguments, if they are packed
-    std::uint32_t shared; ///< they begin with the shares that they name
-    std::uint64_t timeout; ///< nanoseconds it may take; 0: any time
-    alignas(16) std::byte small[80];
+    alignas(16) std::byte brief[16];        ///< arguments
+    alignas(16) std::byte brief_result[16]; ///< a plain result
 
-    std::atomic<std::uint32_t> state;
-    std::uint32_t unused;
-    std::uint64_t value; ///< done: bytes of the result below; parcel, failed: a name
-    alignas(16) std::byte result[48];
+    // What others have beyond that.
+    std::uint64_t input;      ///< where the arguments stand, if elsewhere; what an heir has inherited
+    std::uint64_t input_size; ///< bytes there
+    std::uint64_t timeout;    ///< nanoseconds it may take
+    std::uint64_t value;      ///< done: bytes of a packed result below; parcel, failed: a name
+    alignas(16) std::byte small[80];  ///< arguments
+    alignas(16) std::byte result[80];
+
+    static constexpr std::uint16_t elsewhere = 0xffff;
+
+    /// Where so many bytes of arguments stand.
+    [[nodiscard]] std::byte* arguments(std::size_t bytes) noexcept { return bytes <= sizeof brief ? brief : small; }
+    /// Where a plain result of so many bytes stands.
+    [[nodiscard]] std::byte* plain_result(std::size_t bytes) noexcept { return bytes <= sizeof brief_result ? brief_result : result; }
+    [[nodiscard]] const std::byte* plain_result(std::size_t bytes) const noexcept {
+        return bytes <= sizeof brief_result ? brief_result : result;
+    }
+    [[nodiscard]] std::span<const std::byte> packed_arguments() noexcept {
+        if (size == elsewhere) return {memory::commons::here().at<const std::byte>(input), static_cast<std::size_t>(input_size)};
+        return {arguments(size), std::min<std::size_t>(size, sizeof small)};
+    }
 
     [[nodiscard]] fate now() const noexcept { return static_cast<fate>(state.load(std::memory_order_acquire) & kind); }
     [[nodiscard]] bool over() const noexcept { return now() >= fate::done; }
 };
-static_assert(sizeof(entry) == 3 * 64);
+static_assert(sizeof(entry) == 4 * 64);
 
 /// What entry::run is the number of.
 using entry_function = void (*)(desk&, entry&);
@@ -68,11 +88,18 @@ inline void settle(desk& at, entry& task, fate how) noexcept {
     if ((before & entry::wanted) != 0 && at.all.owner_sleeps() && at.bell != nullptr) at.bell->ring();
 }
 
+/// Has the line of an entry brought here, to be written: it stands in the cache of another processor, or in none, and a locked
+/// instruction waits for every line that is on its way.
+inline void fetch_ahead(const entry& task) noexcept { __builtin_prefetch(&task, 1); }
+
 /// The chunk function of jobs that are made of entries. `input`: an array of them.
 inline void run_entries(desk& at) {
     job& which = at.which();
     entry* tasks = memory::commons::here().at<entry>(which.input) + which.first;
     station& here = at.all.station_of(at.w);
+    // Most likely this worker's next: the others take the ones before it.
+    const std::uint64_t next = at.work.begin + which.hands.load(std::memory_order_relaxed);
+    if (next < which.grains.load(std::memory_order_relaxed)) fetch_ahead(tasks[next]);
     for (std::uint64_t i = at.work.begin; i < at.work.end; ++i) {
         if (which.dropped.load(std::memory_order_relaxed) != 0) return;
         here.item.store(i, std::memory_order_relaxed);
@@ -83,10 +110,10 @@ inline void run_entries(desk& at) {
         if ((seen & entry::kind) != static_cast<std::uint32_t>(fate::pending)) continue; // cancelled
         MULTIPROCESSING_STEP(task_running);
         at.transfer.begin_item();
-        const std::uint64_t timeout = task.timeout;
-        if (timeout != 0) here.due.store(now() + timeout);
+        const bool timed = task.timed != 0;
+        if (timed) here.due.store(now() + task.timeout);
         reinterpret_cast<entry_function>(code_address(task.run))(at, task);
-        if (timeout != 0) here.due.store(0);
+        if (timed) here.due.store(0);
     }
 }
 
@@ -95,8 +122,7 @@ template <typename R>
 void put_result(desk& at, entry& task, R&& value) {
     using V = std::remove_cvref_t<R>;
     if constexpr (Plain<V> && sizeof(V) <= sizeof(task.result) && alignof(V) <= 16) {
-        ::new (static_cast<void*>(task.result)) V(std::forward<R>(value));
-        task.value = sizeof(V);
+        ::new (static_cast<void*>(task.plain_result(sizeof(V)))) V(std::forward<R>(value));
         settle(at, task, fate::done);
     } else {
         at.transfer.start();
@@ -124,7 +150,7 @@ template <typename R>
 [[nodiscard]] R take_result(const entry& task, const memory::holding& parcel) {
     if (parcel) return unpack_parcel<R>(parcel);
     if constexpr (Plain<R> && sizeof(R) <= sizeof(task.result) && alignof(R) <= 16)
-        return *reinterpret_cast<const R*>(task.result);
+        return *reinterpret_cast<const R*>(task.plain_result(sizeof(R)));
     else
         return serial::unpack<R>(std::span(task.result).first(std::min<std::uint64_t>(task.value, sizeof task.result)));
 }
@@ -138,7 +164,6 @@ template <typename F, typename Item>
 void run_entry_on(desk& at, entry& task, F& f, Item& item) {
     if constexpr (std::is_void_v<result_of<F, Item>>) {
         call_with(f, item);
-        task.value = 0;
         settle(at, task, fate::done);
     } else {
         put_result(at, task, call_with(f, item));
@@ -155,11 +180,10 @@ void run_entry(desk& at, entry& task) {
             if constexpr (Inherited) {
                 run_entry_on(at, task, f, *reinterpret_cast<Item*>(task.input));
             } else if constexpr (stands_in_entry<Item>) {
-                Item item(*reinterpret_cast<const Item*>(task.small));
+                Item item(*reinterpret_cast<const Item*>(task.arguments(sizeof(Item))));
                 run_entry_on(at, task, f, item);
             } else {
-                const std::byte* from = task.input != 0 ? memory::commons::here().at<std::byte>(task.input) : task.small;
-                const std::span bytes(from, task.size);
+                const std::span<const std::byte> bytes = task.packed_arguments();
                 at.transfer.start();
                 Item item = task.shared != 0 ? unpack_with_shares<Item>(bytes) : serial::unpack<Item>(bytes);
                 at.transfer.stop();
@@ -188,7 +212,7 @@ struct kept_input {
 /// Arguments on their way to a worker.
 struct packed_input {
     alignas(16) std::byte small[sizeof(entry::small)];
-    std::uint32_t size = 0;
+    std::size_t size = 0;
     bool shared = false;
     std::unique_ptr<kept_input> kept = {}; ///< most tasks have nothing of the kind
 };
@@ -203,18 +227,17 @@ void pack_input(packed_input& to, const Item& item) {
         const std::size_t size = pack_sharing(std::span(to.small), item, shares);
         to.shared = !shares.empty();
         if (size <= sizeof to.small && !to.shared) {
-            to.size = static_cast<std::uint32_t>(size);
+            to.size = size;
             return;
         }
         const std::size_t names = to.shared ? size_of_names(shares.size()) : 0;
-        if (size + names > UINT32_MAX) throw ValueError("the arguments of a task take 4 GiB at most when they are packed");
         memory::holding large = memory::holding::make(names + size);
         auto* bytes = static_cast<std::byte*>(large.payload());
         if (to.shared) write_names(bytes, shares);
         if (pack_sharing(std::span(bytes + names, size), item, shares) != size)
             throw ValueError("an argument isn't packed the same way twice: its save() must depend on its value alone");
         large.publish();
-        to.size = static_cast<std::uint32_t>(names + size);
+        to.size = names + size;
         if (!to.kept) to.kept = std::make_unique<kept_input>();
         to.kept->large = std::move(large);
         to.kept->shares = std::move(shares);

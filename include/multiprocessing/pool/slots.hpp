@@ -313,7 +313,7 @@ placed crew::append(line& to, const packed_input& input, const manner& how, Fill
         which.run = code_number(&run_entries);
         which.input = memory::commons::here().offset_of(fresh->entries_.get());
         which.grains.store(0, std::memory_order_relaxed);
-        which.hands.store(1, std::memory_order_relaxed);
+        which.hands.store(to.party == 0 ? terms_.workers : 1, std::memory_order_relaxed);
         fresh->slot_ = j;
         tickets_[j].tasks = fresh;
         tickets_[j].party = to.party;
@@ -322,22 +322,29 @@ placed crew::append(line& to, const packed_input& input, const manner& how, Fill
         to.now = std::move(fresh);
     }
     stream& all = *to.now;
+    constexpr std::uint32_t ahead = 4;
     const std::uint32_t i = all.used_;
     entry& task = all.at(i);
     fill(task);
-    task.timeout = static_cast<std::uint64_t>(how.timeout.count());
-    task.size = input.size;
+    if (i + ahead < all.room_) fetch_ahead(all.at(i + ahead));
+    task.timed = how.timeout.count() != 0 ? 1 : 0;
     task.shared = input.shared ? 1 : 0;
-    if (input.kept && input.kept->large)
+    if (input.kept && input.kept->large) {
+        task.size = entry::elsewhere;
         task.input = memory::commons::here().offset_of(static_cast<const std::byte*>(input.kept->large.payload()));
-    else if (input.size != 0)
-        std::memcpy(task.small, input.small, std::min<std::size_t>(input.size, sizeof task.small));
-    task.value = 0;
+        task.input_size = input.size;
+    } else {
+        task.size = static_cast<std::uint16_t>(input.size);
+        if (input.size != 0) std::memcpy(task.arguments(input.size), input.small, std::min(input.size, sizeof task.small));
+    }
     task.state.store(static_cast<std::uint32_t>(fate::pending), std::memory_order_relaxed);
     if (how.retries != 0) all.notes_[i].retries = how.retries;
-    if (how.timeout.count() != 0 && (all.shortest_timeout_ == 0 || task.timeout < all.shortest_timeout_)) {
-        all.shortest_timeout_ = task.timeout;
-        if (!waiting_.empty()) look_up(); // as in start()
+    if (task.timed != 0) {
+        task.timeout = static_cast<std::uint64_t>(how.timeout.count());
+        if (all.shortest_timeout_ == 0 || task.timeout < all.shortest_timeout_) {
+            all.shortest_timeout_ = task.timeout;
+            if (!waiting_.empty()) look_up(); // as in start()
+        }
     }
     if (broken_) {
         all.notes_[i].lost = broken_;

@@ -35,9 +35,9 @@ struct duty {
 namespace detail {
 
 /// One chunk of one job, if there is one to have: how many items it was.
-inline std::uint64_t work_on(const duty& mine, unsigned j, log_writer& log, os::doorbell& bell, std::uint64_t& clock,
+inline std::uint64_t work_on(duty& mine, unsigned j, log_writer& log, os::doorbell& bell, std::uint64_t& clock,
                              std::uint64_t most, bool& woken) {
-    board all = mine.all;
+    board& all = mine.all;
     station& here = all.station_of(mine.w);
     here.item.store(no_item, std::memory_order_relaxed); // whoever dies before the first item had begun none
     const auto work = all.claim(j, mine.w, most);
@@ -53,9 +53,11 @@ inline std::uint64_t work_on(const duty& mine, unsigned j, log_writer& log, os::
         mine.tracks[mine.w].add({clock, end, board::generation_of(*work) * max_jobs + j, work->begin, items,
                                  static_cast<std::uint64_t>(os::pid())});
     clock = end;
-    const float each = std::max(static_cast<float>(spent) / static_cast<float>(items), 0.01F);
-    const float before = which.cost.load(std::memory_order_relaxed);
-    which.cost.store(before > 0 ? (before + each) / 2 : each, std::memory_order_relaxed);
+    if (which.fixed.load(std::memory_order_relaxed) == 0) {
+        const float each = std::max(static_cast<float>(spent) / static_cast<float>(items), 0.01F);
+        const float before = which.cost.load(std::memory_order_relaxed);
+        which.cost.store(before > 0 ? (before + each) / 2 : each, std::memory_order_relaxed);
+    }
     const auto add = [](std::atomic<std::uint64_t>& to, std::uint64_t n) {
         to.store(to.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
     };
@@ -71,8 +73,8 @@ inline std::uint64_t work_on(const duty& mine, unsigned j, log_writer& log, os::
 
 /// Takes what is open, in turn, a chunk of each job at a time; sleeps when there is nothing; leaves when dismissed and
 /// nothing is left, or when it has done what it may and its successor stands. Returns the exit code.
-inline int work(const duty& mine, os::doorbell& bell) {
-    board all = mine.all;
+inline int work(duty mine, os::doorbell& bell) {
+    board& all = mine.all;
     station& here = all.station_of(mine.w);
     log_writer log(all, mine.w, mine.owner);
     here.begun.store(now(), std::memory_order_relaxed);

@@ -119,6 +119,24 @@ TEST_CASE("pid and start time name a process, until it ends", "[os][self]") {
     CHECK_FALSE(os::is_alive(child, 0));
 }
 
+TEST_CASE("who has a number at a moment is told from who gets it later", "[os][self]") {
+    const std::uint64_t before = os::moment();
+    REQUIRE(os::start_time(os::pid()) <= before); // on one clock
+    REQUIRE(os::still_runs(os::pid(), before));
+    REQUIRE_FALSE(os::still_runs(os::pid(), os::start_time(os::pid()) - 1)); // had by another then
+    while (os::moment() == before) ::sched_yield();
+
+    const pid_t child = sleeping_child();
+    const std::uint64_t since = os::moment();
+    CHECK(os::start_time(child) > before);
+    CHECK(os::still_runs(child, since));
+    CHECK(os::still_runs(child, 0));
+    CHECK_FALSE(os::still_runs(child, before));
+    kill_and_reap(child);
+    CHECK_FALSE(os::still_runs(child, since));
+    CHECK_FALSE(os::still_runs(child, 0));
+}
+
 TEST_CASE("who has ended isn't alive, also while nobody has reaped him", "[os][self]") {
     const pid_t child = zombie();
     CHECK(os::start_time(child) == 0);

@@ -30,7 +30,7 @@ struct seat {
 /// | word   | who writes it                                                   | a writer killed in between leaves |
 /// | ------ | --------------------------------------------------------------- | --------------------------------- |
 /// | state  | by compare-and-swap alone                                       | the state before or after         |
-/// | start  | the newcomer, before it makes itself alive                      | a reserved slot, judged by the parent's pid |
+/// | start  | the newcomer, before it makes itself alive: a moment at which it had its pid | a reserved slot, judged by the parent's pid |
 /// | parent | who reserved the slot, just after; read only to find orphans    | no parent known: found by the sweep |
 /// | child  | who reserved the slot, when the newcomer has a pid              | a reserved slot, judged by the parent's pid |
 ///
@@ -133,7 +133,7 @@ inline bool members::adopt(seat place) noexcept {
     std::uint64_t state = me.state.load(std::memory_order_acquire);
     const decoded now = decode(state);
     if (now.is != phase::reserved || now.generation != place.generation) return false;
-    me.start.store(os::start_time(os::pid()));
+    me.start.store(os::moment());
     MULTIPROCESSING_STEP(member_start_noted);
     const bool mine = me.state.compare_exchange_strong(state, encode(phase::alive, place.generation, os::pid()));
     MULTIPROCESSING_STEP(member_alive);
@@ -150,7 +150,7 @@ inline bool members::is_dead(const member& who, const decoded& state) const noex
         if (pid != 0 && child >> 32 == state.generation) judged = pid;
     }
     if (judged == os::pid()) return false;
-    if (state.is == phase::alive) return !os::is_alive(judged, who.start.load(std::memory_order_acquire));
+    if (state.is == phase::alive) return !os::still_runs(judged, who.start.load(std::memory_order_acquire));
     return os::start_time(judged) == 0;
 }
 

@@ -8,6 +8,7 @@
 #include <csignal>  // kill
 #include <cstddef>
 #include <cstdint>
+#include <ctime> // timespec
 #include <exception>
 #include <functional>
 #include <memory> // std::unique_ptr
@@ -23,6 +24,7 @@
 #if __has_include(<sys/single_threaded.h>)
 #    include <sys/single_threaded.h>
 #endif
+#include <time.h>      // clock_gettime
 #include <unistd.h>    // getpid, read, readlink
 
 #include <multiprocessing/os/cpu.hpp>
@@ -42,9 +44,6 @@ inline const std::string& executable();
 /// A path that runs this very program, even when it was replaced or deleted since.
 inline std::string own_program();
 
-/// The process that gets to know of this one's end.
-inline pid_t kernel_parent() noexcept { return ::getppid(); }
-
 /// Threads of this process, those of a sanitizer included.
 inline std::size_t thread_count() noexcept;
 
@@ -58,6 +57,13 @@ inline std::uint64_t start_time(pid_t pid) noexcept;
 /// Whether the process that `start_time` was asked about still runs. In doubt yes: when the answer can't be had (no
 /// free descriptor) and when `started` is 0, any process of that number will do.
 inline bool is_alive(pid_t pid, std::uint64_t started) noexcept;
+
+/// Now, on the clock of start_time(). To find out one's own start_time() takes a look into /proc, this doesn't.
+inline std::uint64_t moment() noexcept;
+
+/// Whether the process that had that number at that moment still runs: who has the number now had it then, unless it started
+/// later. In doubt yes, as above.
+inline bool still_runs(pid_t pid, std::uint64_t since) noexcept;
 
 /// Registers what this process does before it leaves, last in first out.
 ///
@@ -206,12 +212,44 @@ inline std::uint64_t start_time(pid_t pid) noexcept {
     return detail::read_status(pid, status) == 0 && !status.ended() ? status.started : 0;
 }
 
-inline bool is_alive(pid_t pid, std::uint64_t started) noexcept {
-    detail::process_status status;
-    const int error = detail::read_status(pid, status);
-    if (error == 0) return !status.ended() && (started == 0 || status.started == started);
-    if (started != 0 && (error == ENOENT || error == ESRCH)) return false;
+namespace detail {
+
+/// Whether a process of that number runs, and `is_the_one` says of its start that it is the one that is meant.
+template <typename F>
+bool runs_and(pid_t pid, bool is_known, F is_the_one) noexcept {
+    process_status status;
+    const int error = read_status(pid, status);
+    if (error == 0) return !status.ended() && (!is_known || is_the_one(status.started));
+    if (is_known && (error == ENOENT || error == ESRCH)) return false;
     return ::kill(pid, 0) == 0 || errno == EPERM;
+}
+
+} // namespace detail
+
+inline bool is_alive(pid_t pid, std::uint64_t started) noexcept {
+    return detail::runs_and(pid, started != 0, [&](std::uint64_t its_start) { return its_start == started; });
+}
+
+inline std::uint64_t moment() noexcept {
+    timespec now{};
+#if defined(CLOCK_BOOTTIME)
+    constexpr clockid_t clock = CLOCK_BOOTTIME; // as in /proc/<pid>/stat
+#else
+    constexpr clockid_t clock = CLOCK_MONOTONIC;
+#endif
+    static std::atomic<std::uint64_t> known{0}; // children needn't ask again
+    std::uint64_t rate = known.load(std::memory_order_relaxed);
+    if (rate == 0) {
+        const long ticks = ::sysconf(_SC_CLK_TCK);
+        if (ticks <= 0) return 0;
+        known.store(rate = static_cast<std::uint64_t>(ticks), std::memory_order_relaxed);
+    }
+    if (::clock_gettime(clock, &now) != 0) return 0;
+    return static_cast<std::uint64_t>(now.tv_sec) * rate + static_cast<std::uint64_t>(now.tv_nsec) / (1'000'000'000 / rate);
+}
+
+inline bool still_runs(pid_t pid, std::uint64_t since) noexcept {
+    return detail::runs_and(pid, since != 0, [&](std::uint64_t its_start) { return its_start <= since; });
 }
 
 inline void at_exit(std::function<void()> action) {

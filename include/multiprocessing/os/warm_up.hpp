@@ -5,9 +5,10 @@
 #include <cstdio>
 #include <mutex> // std::call_once
 
+#include <fcntl.h>     // open
 #include <signal.h>    // sigaltstack, sigaction
 #include <stdio_ext.h> // __fpurge
-#include <unistd.h>    // dup2
+#include <unistd.h>    // close, dup2
 
 #include <multiprocessing/os/crash.hpp>
 
@@ -29,6 +30,8 @@ inline void warm_up() {
         sigemptyset(&action.sa_mask);
         static_cast<void>(::sigaction(SIGSEGV, nullptr, &action));
         static_cast<void>(::dup2(-1, -1)); // EBADF
+        static_cast<void>(::close(-1));
+        static_cast<void>(::open("", O_RDONLY | O_CLOEXEC)); // ENOENT
         if (std::FILE* const nothing = std::fopen("/dev/null", "re")) {
             ::__fpurge(nothing);
             std::fclose(nothing);

@@ -172,6 +172,7 @@ inline void be_fork_server(std::vector<std::byte> preload, std::vector<travellin
     std::vector<os::descriptor> mine = std::move(handed_descriptors());
     handed_descriptors().clear();
     std::optional<std::vector<os::descriptor>> started_with;
+    const pid_t server = os::pid();
     {
         fork_service service(std::move(mine.at(0)));
         started_with = service.serve();
@@ -180,7 +181,7 @@ inline void be_fork_server(std::vector<std::byte> preload, std::vector<travellin
     std::signal(SIGINT, SIG_DFL); // which the server ignores: a terminal sends it to the whole family
     os::descriptor file = std::move(started_with->at(0));
     started_with->erase(started_with->begin());
-    live_by(std::move(file), std::move(*started_with));
+    live_by(std::move(file), std::move(*started_with), server);
 }
 
 /// In the process that is served.

@@ -53,8 +53,9 @@ struct passport {
 /// As a file that a process can be started with.
 [[nodiscard]] inline os::descriptor write_down(const passport& told);
 
-/// Becomes that process, runs what it is for, and leaves. `handed`: the other descriptors that it was started with.
-[[noreturn]] inline void live_by(os::descriptor file, std::vector<os::descriptor> handed) noexcept;
+/// Becomes that process, runs what it is for, and leaves. `handed`: the other descriptors that it was started with. `forked_by`: the
+/// fork server; 0: it has none. (Asked for here, the kernel's parent might be another one already, for which it would live on.)
+[[noreturn]] inline void live_by(os::descriptor file, std::vector<os::descriptor> handed, pid_t forked_by = 0) noexcept;
 
 /// The descriptors that this process was started with, for what it runs to take.
 [[nodiscard]] inline std::vector<os::descriptor>& handed_descriptors() noexcept;
@@ -99,9 +100,9 @@ inline passport read_passport(const os::descriptor& file) {
     return told;
 }
 
-inline int run_by(const passport& told, std::vector<os::descriptor>& handed) {
+inline int run_by(const passport& told, std::vector<os::descriptor>& handed, pid_t forked_by) {
     if (told.terms.daemon || told.terms.dies_with_parent)
-        os::die_with(told.parent_started != 0 ? os::kernel_parent() : told.parent); // first: until then it could be missed
+        os::die_with(forked_by != 0 ? forked_by : told.parent); // first: until then it could be missed
     serial::message call;
     call.shares = memory::accept({told.slot, told.generation}, told.shares);
     call.bytes = told.call;
@@ -119,11 +120,11 @@ inline int run_by(const passport& told, std::vector<os::descriptor>& handed) {
 
 } // namespace detail
 
-[[noreturn]] inline void live_by(os::descriptor file, std::vector<os::descriptor> handed) noexcept {
+[[noreturn]] inline void live_by(os::descriptor file, std::vector<os::descriptor> handed, pid_t forked_by) noexcept {
     leave(run([&] {
         const passport told = detail::read_passport(file);
         file.reset();
-        return detail::run_by(told, handed);
+        return detail::run_by(told, handed, forked_by);
     }));
 }
 

@@ -288,6 +288,10 @@ public:
         if (options.buffersize.value() == 0) options.buffersize = INT64_MAX;
         return pool_.imap(std::forward<F>(f), std::forward<Range>(range), options);
     }
+    template <typename F, typename T, typename Options = MapOptions>
+    auto map(F&& f, std::initializer_list<T> items, Options options = {}) {
+        return map(std::forward<F>(f), std::vector<T>(items), options);
+    }
 
     /// Nothing more is taken. `wait`: returns when what was submitted is done, and the workers have ended. `cancel_futures`: what
     /// hasn't begun is cancelled.

@@ -4,7 +4,6 @@
 #include <concepts>
 #include <cstdint>
 #include <functional> // std::function, std::invoke
-#include <initializer_list>
 #include <iterator>
 #include <memory>
 #include <ranges>
@@ -25,6 +24,7 @@
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/pool/reduce.hpp>
 #include <multiprocessing/pool/result.hpp>
+#include <multiprocessing/pool/short_forms.hpp>
 #include <multiprocessing/process/start_method.hpp>
 
 namespace multiprocessing {
@@ -65,7 +65,7 @@ struct broken_by_death {
 ///   travel (mp::bind), and what can't is refused (NotPortableError).
 /// - Errors: ValueError for a size below 1, and for calls in the wrong state; what a task throws is thrown by the call (the
 ///   first one; the rest of that map is dropped), as its own type and as RemoteError; CancelledError after terminate().
-class Pool {
+class Pool : public pool::short_forms<Pool> {
 public:
     /// As many workers as there are processors that this process may use (process_cpu_count).
     Pool() : Pool(PoolOptions{}) {}
@@ -91,79 +91,46 @@ public:
     }
     ~Pool() { end(); }
 
+    // With a list in braces, or the chunk size alone.
+    using pool::short_forms<Pool>::map;
+    using pool::short_forms<Pool>::starmap;
+    using pool::short_forms<Pool>::map_async;
+    using pool::short_forms<Pool>::starmap_async;
+    using pool::short_forms<Pool>::imap;
+    using pool::short_forms<Pool>::imap_unordered;
+    using pool::short_forms<Pool>::for_each;
+    using pool::short_forms<Pool>::map_into;
+    using pool::short_forms<Pool>::map_reduce;
+
     /// f(item) for each item of the range, in its order. Returns a vector, or nothing if f does.
     ///
     /// The range may be any input range; what isn't single-pass is not copied first. f may take its item by value, by
     /// rvalue or by reference; what it does to it is seen by nobody.
     template <typename F, std::ranges::input_range Range>
     auto map(F&& f, Range&& range, MapOptions options = {});
-    template <typename F, std::ranges::input_range Range, std::integral Chunk>
-    auto map(F&& f, Range&& range, Chunk chunksize) {
-        return map(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize});
-    }
-    template <typename F, typename T, typename Options = MapOptions>
-    auto map(F&& f, std::initializer_list<T> items, Options options = {}) {
-        return map(std::forward<F>(f), std::vector<T>(items), options);
-    }
 
     /// f(a, b, ...) for each tuple (a, b, ...) of the range.
     template <typename F, std::ranges::input_range Range>
     auto starmap(F&& f, Range&& range, MapOptions options = {});
-    template <typename F, std::ranges::input_range Range, std::integral Chunk>
-    auto starmap(F&& f, Range&& range, Chunk chunksize) {
-        return starmap(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize});
-    }
-    template <typename F, typename T, typename Options = MapOptions>
-    auto starmap(F&& f, std::initializer_list<T> items, Options options = {}) {
-        return starmap(std::forward<F>(f), std::vector<T>(items), options);
-    }
 
     /// out[i] = f(in[i]). `out` is contiguous, of values whose bytes are all there is to them, and has room for all items
     /// (else ValueError). What stands in common memory already (an Array, a RawArray) is read and written there by the
     /// workers, without a copy. After an error some of `out` is written.
     template <typename F, std::ranges::input_range In, std::ranges::contiguous_range Out>
     void map_into(F&& f, In&& in, Out&& out, MapOptions options = {});
-    template <typename F, std::ranges::input_range In, std::ranges::contiguous_range Out, std::integral Chunk>
-    void map_into(F&& f, In&& in, Out&& out, Chunk chunksize) {
-        map_into(std::forward<F>(f), std::forward<In>(in), std::forward<Out>(out), MapOptions{.chunksize = chunksize});
-    }
 
     /// f(item) for each item, for what it does.
     template <typename F, std::ranges::input_range Range>
     void for_each(F&& f, Range&& range, MapOptions options = {});
-    template <typename F, std::ranges::input_range Range, std::integral Chunk>
-    void for_each(F&& f, Range&& range, Chunk chunksize) {
-        for_each(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize});
-    }
-    template <typename F, typename T, typename Options = MapOptions>
-    void for_each(F&& f, std::initializer_list<T> items, Options options = {}) {
-        for_each(std::forward<F>(f), std::vector<T>(items), options);
-    }
 
     /// map() that returns at once. A callable with captures and its items are what they are at this moment, also if they are
     /// changed or destroyed before the call is over.
     template <typename F, std::ranges::input_range Range>
     auto map_async(F&& f, Range&& range, MapOptions options = {});
-    template <typename F, std::ranges::input_range Range, std::integral Chunk>
-    auto map_async(F&& f, Range&& range, Chunk chunksize) {
-        return map_async(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize});
-    }
-    template <typename F, typename T, typename Options = MapOptions>
-    auto map_async(F&& f, std::initializer_list<T> items, Options options = {}) {
-        return map_async(std::forward<F>(f), std::vector<T>(items), options);
-    }
 
     /// starmap() that returns at once.
     template <typename F, std::ranges::input_range Range>
     auto starmap_async(F&& f, Range&& range, MapOptions options = {});
-    template <typename F, std::ranges::input_range Range, std::integral Chunk>
-    auto starmap_async(F&& f, Range&& range, Chunk chunksize) {
-        return starmap_async(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize});
-    }
-    template <typename F, typename T, typename Options = MapOptions>
-    auto starmap_async(F&& f, std::initializer_list<T> items, Options options = {}) {
-        return starmap_async(std::forward<F>(f), std::vector<T>(items), options);
-    }
 
     /// f(item) for each item, one by one, in the order of the items; the input is read no further than the results are.
     /// `chunksize` means nothing here: the workers see to it themselves.
@@ -171,26 +138,10 @@ public:
     auto imap(F&& f, Range&& range, MapOptions options = {}) {
         return imap_by(std::forward<F>(f), std::forward<Range>(range), options, true);
     }
-    template <typename F, std::ranges::input_range Range, std::integral Chunk>
-    auto imap(F&& f, Range&& range, Chunk chunksize) {
-        return imap_by(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize}, true);
-    }
-    template <typename F, typename T, typename Options = MapOptions>
-    auto imap(F&& f, std::initializer_list<T> items, Options options = {}) {
-        return imap(std::forward<F>(f), std::vector<T>(items), options);
-    }
     /// The same, in the order in which they are done.
     template <typename F, std::ranges::input_range Range>
     auto imap_unordered(F&& f, Range&& range, MapOptions options = {}) {
         return imap_by(std::forward<F>(f), std::forward<Range>(range), options, false);
-    }
-    template <typename F, std::ranges::input_range Range, std::integral Chunk>
-    auto imap_unordered(F&& f, Range&& range, Chunk chunksize) {
-        return imap_by(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize}, false);
-    }
-    template <typename F, typename T, typename Options = MapOptions>
-    auto imap_unordered(F&& f, std::initializer_list<T> items, Options options = {}) {
-        return imap_unordered(std::forward<F>(f), std::vector<T>(items), options);
     }
 
     /// op(... op(op(init, f(a)), f(b)) ..., f(z)), with the parentheses anywhere: the workers fold what they do themselves.

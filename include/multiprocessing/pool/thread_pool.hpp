@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <initializer_list>
 #include <iterator>
 #include <memory>
 #include <mutex> // std::lock_guard
@@ -27,6 +26,7 @@
 #include <multiprocessing/pool/options.hpp>
 #include <multiprocessing/pool/pool.hpp>
 #include <multiprocessing/pool/result.hpp>
+#include <multiprocessing/pool/short_forms.hpp>
 
 namespace multiprocessing::pool {
 
@@ -45,7 +45,7 @@ namespace multiprocessing::pool {
 ///   that; a task can't be killed, so a task_timeout is refused (ValueError), and retries and progress mean nothing.
 /// - Threads: as Pool. It has as many as it was made with, and one more from the first callback on.
 /// - Errors: as Pool.
-class ThreadPool {
+class ThreadPool : public short_forms<ThreadPool> {
 public:
     ThreadPool() : ThreadPool(PoolOptions{}) {}
     template <std::integral N>
@@ -69,6 +69,17 @@ public:
         return *this;
     }
     ~ThreadPool() { end(); }
+
+    // With a list in braces, or the chunk size alone.
+    using short_forms<ThreadPool>::map;
+    using short_forms<ThreadPool>::starmap;
+    using short_forms<ThreadPool>::map_async;
+    using short_forms<ThreadPool>::starmap_async;
+    using short_forms<ThreadPool>::imap;
+    using short_forms<ThreadPool>::imap_unordered;
+    using short_forms<ThreadPool>::for_each;
+    using short_forms<ThreadPool>::map_into;
+    using short_forms<ThreadPool>::map_reduce;
 
     template <typename F, std::ranges::input_range Range>
     auto map(F&& f, Range&& range, MapOptions options = {}) {
@@ -142,36 +153,6 @@ public:
     template <typename F, typename... Args>
     auto apply(F&& f, Args&&... args) {
         return apply_async(std::forward<F>(f), std::forward<Args>(args)...).get();
-    }
-
-    // With a list in braces, or the chunk size alone.
-    template <typename F, typename T, typename Options = MapOptions>
-    auto map(F&& f, std::initializer_list<T> items, Options options = {}) {
-        return map(std::forward<F>(f), std::vector<T>(items), options);
-    }
-    template <typename F, std::ranges::input_range Range, std::integral Chunk>
-    auto map(F&& f, Range&& range, Chunk chunksize) {
-        return map(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize});
-    }
-    template <typename F, typename T, typename Options = MapOptions>
-    auto map_async(F&& f, std::initializer_list<T> items, Options options = {}) {
-        return map_async(std::forward<F>(f), std::vector<T>(items), options);
-    }
-    template <typename F, std::ranges::input_range Range, std::integral Chunk>
-    auto map_async(F&& f, Range&& range, Chunk chunksize) {
-        return map_async(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize});
-    }
-    template <typename F, typename T, typename Options = MapOptions>
-    auto starmap(F&& f, std::initializer_list<T> items, Options options = {}) {
-        return starmap(std::forward<F>(f), std::vector<T>(items), options);
-    }
-    template <typename F, std::ranges::input_range Range, std::integral Chunk>
-    auto imap(F&& f, Range&& range, Chunk chunksize) {
-        return imap_by(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize}, true);
-    }
-    template <typename F, std::ranges::input_range Range, std::integral Chunk>
-    auto imap_unordered(F&& f, Range&& range, Chunk chunksize) {
-        return imap_by(std::forward<F>(f), std::forward<Range>(range), MapOptions{.chunksize = chunksize}, false);
     }
 
     void close() { own().close(); }

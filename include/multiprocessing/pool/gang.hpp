@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <multiprocessing/exceptions.hpp>
+#include <multiprocessing/os/cpu.hpp>
 #include <multiprocessing/os/deadline.hpp>
 #include <multiprocessing/os/futex.hpp>
 #include <multiprocessing/os/private_lock.hpp>
@@ -47,7 +48,7 @@ public:
         const locked held(lock_);
         queue_.push_back(std::move(next));
         news_.fetch_add(1);
-        os::wake_one(news_);
+        if (spinning_.load() == 0) wake_one();
     }
     /// Something that somebody may wait for has changed.
     void announce() noexcept {
@@ -127,20 +128,36 @@ private:
         for (;;) {
             const std::uint32_t seen = news_.load();
             job next;
+            bool more = false;
             {
                 const locked held(lock_);
                 if (!queue_.empty()) {
                     next = std::move(queue_.front());
                     queue_.pop_front();
+                    more = !queue_.empty();
                 } else if (closing_) {
                     return;
                 }
             }
+            if (more) wake_one(); // who added it relied on those who were looking
             if (next)
                 next(); // doesn't throw: it keeps what its function throws
             else
-                os::sleep_on(news_, seen, os::deadline::never());
+                await_news(seen);
         }
+    }
+    void wake_one() noexcept {
+        if (asleep_.load() != 0) os::wake_one(news_);
+    }
+    void await_news(std::uint32_t seen) noexcept {
+        // A few at most look out for what comes next without sleeping: it is one who is wanted at a time.
+        const bool may_spin = spinning_.fetch_add(1) < most_spinning;
+        const bool there = may_spin && os::spin_for([&] { return news_.load() != seen; });
+        spinning_.fetch_sub(1);
+        if (there) return;
+        asleep_.fetch_add(1); // then the kernel compares: whoever adds sees one of the two
+        os::sleep_on(news_, seen, os::deadline::never());
+        asleep_.fetch_sub(1);
     }
     void collect() {
         std::vector<std::shared_ptr<call_base>> ready;
@@ -160,6 +177,8 @@ private:
         }
     }
 
+    static constexpr std::uint32_t most_spinning = 2;
+
     os::private_lock lock_;
     std::deque<job> queue_;
     std::vector<std::shared_ptr<call_base>> to_call_back_;
@@ -168,6 +187,8 @@ private:
     bool collector_leaves_ = false;
     std::atomic<bool> closing_{false};
     std::atomic<std::uint32_t> news_{0};
+    std::atomic<std::uint32_t> asleep_{0};
+    std::atomic<std::uint32_t> spinning_{0};
     std::atomic<std::uint32_t> events_{0};
     std::atomic<std::uint32_t> waiting_{0};
     std::vector<os::thread> threads_;
@@ -205,7 +226,7 @@ public:
     bool arrived() override { return state_.load() >= over; }
     bool arrived_locked() override { return arrived(); }
     bool await(const os::deadline& until) override {
-        return gang_->wait_until([&] { return arrived(); }, until);
+        return os::spin_for([&] { return arrived(); }) || gang_->wait_until([&] { return arrived(); }, until);
     }
     bool await_until(const std::function<bool()>& done, const os::deadline& until) override {
         return gang_->wait_until([&] { return done(); }, until);

@@ -8,3 +8,4 @@
 #include <multiprocessing/sync/lock.hpp>           // Lock
 #include <multiprocessing/sync/recursive_lock.hpp> // RLock
 #include <multiprocessing/sync/semaphore.hpp>      // Semaphore, BoundedSemaphore
+#include <multiprocessing/sync/shown.hpp>          // how they are printed

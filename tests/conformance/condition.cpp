@@ -232,3 +232,24 @@ TEST_CASE("T245: a condition is acquired and released in the child", "[conforman
     p.join();
     REQUIRE(p.exitcode() == 0);
 }
+
+TEST_CASE("a condition is printed with its lock, and with how many wait", "[conformance][condition]") {
+    const mp::Condition c;
+    REQUIRE(to_string(c) == "<Condition(<RLock(None, 0)>, 0)>");
+    REQUIRE(to_string(mp::Condition(mp::Lock())) == "<Condition(<Lock(owner=None)>, 0)>");
+    const mp::Event waits;
+    mp::Process p([=] {
+        const std::scoped_lock guard(c);
+        waits.set();
+        c.wait();
+    });
+    p.start();
+    waits.wait();
+    {
+        const std::scoped_lock guard(c);
+        REQUIRE(fmt::format("{}", c) == "<Condition(<RLock(MainProcess, 1)>, 1)>");
+        c.notify();
+        REQUIRE(to_string(c) == "<Condition(<RLock(MainProcess, 1)>, 0)>");
+    }
+    p.join();
+}

@@ -282,6 +282,39 @@ TEST_CASE("fileno is readable whenever there is something to receive", "[conform
     REQUIRE_THROWS_AS(b.recv<int>(), mp::EOFError);
 }
 
+TEST_CASE("T162: an end that only receives, or only sends, is that in a child too", "[conformance][connection]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
+    auto [ours, theirs] = mp::Pipe();
+    auto [answers, answer] = mp::Pipe(false);
+    auto [question, questions] = mp::Pipe(false);
+    auto child = ctx.Process(
+        [](mp::Connection way, mp::Connection out) {
+            auto in = way.recv<mp::Connection>(); // one goes as an argument, and one in a message
+            if (!in.readable() || in.writable() || out.readable() || !out.writable()) mp::exit(1);
+            try {
+                in.send(1);
+                mp::exit(2);
+            } catch (const std::exception&) {}
+            try {
+                static_cast<void>(out.recv<int>());
+                mp::exit(3);
+            } catch (const std::exception&) {}
+            out.send(in.recv<std::string>() + ", yes");
+        },
+        theirs, answer);
+    child.start();
+    theirs.close();
+    answer.close();
+    ours.send(question);
+    question.close();
+    questions.send(std::string("is it so?"));
+    CHECK(answers.recv<std::string>() == "is it so?, yes");
+    CHECK_THROWS_AS(answers.recv<int>(), mp::EOFError);
+    child.join();
+    CHECK(child.exitcode() == 0);
+}
+
 TEST_CASE("connections travel through connections and queues", "[conformance][connection]") { // T161
     const auto ctx = testing::each_context();
     INFO(ctx.get_start_method());
@@ -312,4 +345,16 @@ TEST_CASE("threads at both ends, with more than may be on its way", "[conformanc
     });
     for (int i = 0; i < 10'000; ++i) REQUIRE(b.recv<int>() == i);
     sender.join();
+}
+
+TEST_CASE("a connection is printed with its number, and with what it can do", "[conformance][connection]") {
+    auto [here, there] = mp::Pipe(false);
+    const auto end_of = [](const std::string& text) { return text.substr(text.find(':')); };
+    REQUIRE(to_string(here).substr(0, 17) == "<Connection at 0x");
+    REQUIRE(end_of(to_string(here)) == ": read-only>");
+    REQUIRE(end_of(to_string(there)) == ": write-only>");
+    REQUIRE(to_string(there) != to_string(here));
+    REQUIRE(end_of(to_string(mp::Pipe().first)) == ": read-write>");
+    here.close();
+    REQUIRE(fmt::format("{}", here) == "<Connection: closed>");
 }

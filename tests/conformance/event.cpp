@@ -2,6 +2,7 @@
 #include <multiprocessing/synchronize.hpp>
 
 #include <chrono>
+#include <string>
 #include <thread>
 
 #include <multiprocessing/process.hpp>
@@ -66,4 +67,20 @@ TEST_CASE("T241: a child sees it set, and clears it", "[conformance][event]") {
     p.join();
     REQUIRE(p.exitcode() == 0);
     REQUIRE_FALSE(event.is_set());
+}
+
+TEST_CASE("X006: an event is printed as set or unset, the same in every process", "[conformance][event]") {
+    const mp::Event e;
+    const std::string before = to_string(e);
+    REQUIRE(before.substr(0, 12) == "<Event at 0x");
+    REQUIRE(before.substr(before.size() - 7) == " unset>");
+    e.set();
+    const std::string after = before.substr(0, before.size() - 6) + "set>";
+    mp::Process p([=] {
+        if (fmt::format("{}", e) != after) throw mp::ProcessError(to_string(e));
+    });
+    p.start();
+    p.join();
+    REQUIRE(p.exitcode() == 0);
+    REQUIRE(to_string(e) == after);
 }

@@ -1,8 +1,10 @@
-// CPython's _TestLock, as far as it is of Lock, under each start method. X004 is optional: a Lock has no printed form.
+// CPython's _TestLock, as far as it is of Lock, under each start method.
 #include <multiprocessing/synchronize.hpp>
 
 #include <chrono>
 #include <mutex>
+#include <sstream>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -160,4 +162,25 @@ TEST_CASE("C07: a killed holder doesn't leave the lock locked for ever", "[confo
     REQUIRE(lock.acquire());
     lock.release();
     p.join();
+}
+
+TEST_CASE("X004: a Lock is printed with its owner", "[conformance][lock]") {
+    const mp::Lock lock;
+    REQUIRE(to_string(lock) == "<Lock(owner=None)>");
+    {
+        const std::scoped_lock guard(lock);
+        REQUIRE(to_string(lock) == "<Lock(owner=MainProcess)>");
+        std::string seen;
+        std::thread([&] { seen = fmt::format("{:>30}", lock); }).join();
+        REQUIRE(seen == " <Lock(owner=SomeOtherThread)>");
+        mp::Process p([=] {
+            if (to_string(lock) != "<Lock(owner=SomeOtherProcess)>") throw mp::ProcessError(to_string(lock));
+        });
+        p.start();
+        p.join();
+        REQUIRE(p.exitcode() == 0);
+    }
+    std::ostringstream out;
+    out << lock;
+    REQUIRE(out.str() == "<Lock(owner=None)>");
 }

@@ -1,6 +1,7 @@
 // What CPython's _TestQueue asks of a Queue (T034 to T050, T203, T224, T247), under each start method, and what is promised beyond.
 
 #include <numeric>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -223,4 +224,28 @@ TEST_CASE("a queue that was moved from is the same queue still", "[conformance][
     other.put(2);
     REQUIRE(mp::Queue<int>(q).get() == 2);
     REQUIRE(q == moved);
+}
+
+TEST_CASE("a queue is printed with its number, the same in every process, and with how many items there are", "[conformance][queue]") {
+    mp::Queue<int> q(10);
+    q.put(1);
+    q.put(2);
+    const std::string text = to_string(q);
+    const auto colon = text.find(':');
+    REQUIRE(text.substr(0, 12) == "<Queue at 0x");
+    REQUIRE(text.substr(colon) == ": qsize=2, maxsize=10>");
+    mp::Process p([=] {
+        if (fmt::format("{}", q) != text) throw mp::ProcessError(to_string(q));
+    });
+    p.start();
+    p.join();
+    REQUIRE(p.exitcode() == 0);
+    q.close();
+    REQUIRE(to_string(q) == text.substr(0, colon) + ": closed>");
+    const std::string unbounded = to_string(mp::JoinableQueue<std::string>());
+    REQUIRE(unbounded.substr(0, 20) == "<JoinableQueue at 0x");
+    REQUIRE(unbounded.substr(unbounded.find(':')) == ": qsize=0>");
+    std::ostringstream out;
+    out << mp::SimpleQueue<double>();
+    REQUIRE(out.str().substr(0, 18) == "<SimpleQueue at 0x");
 }

@@ -1,7 +1,8 @@
-// CPython's _TestLock, as far as it is of RLock, under each start method. X005 is optional.
+// CPython's _TestLock, as far as it is of RLock, under each start method.
 #include <multiprocessing/synchronize.hpp>
 
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -126,4 +127,22 @@ TEST_CASE("threads of several processes exclude one another, however deep they h
     REQUIRE(numbers[0] == 6L * turns);
     REQUIRE(numbers[1] == 6L * turns);
     REQUIRE_FALSE(lock.locked());
+}
+
+TEST_CASE("X005: an RLock is printed with its owner, and how often that holds it", "[conformance][rlock]") {
+    const mp::RLock lock;
+    REQUIRE(to_string(lock) == "<RLock(None, 0)>");
+    const std::scoped_lock outer(lock);
+    REQUIRE(to_string(lock) == "<RLock(MainProcess, 1)>");
+    const std::scoped_lock inner(lock);
+    REQUIRE(fmt::format("{}", lock) == "<RLock(MainProcess, 2)>");
+    std::string seen;
+    std::thread([&] { seen = to_string(lock); }).join();
+    REQUIRE(seen == "<RLock(SomeOtherThread, nonzero)>");
+    mp::Process p([=] {
+        if (to_string(lock) != "<RLock(SomeOtherProcess, nonzero)>") throw mp::ProcessError(to_string(lock));
+    });
+    p.start();
+    p.join();
+    REQUIRE(p.exitcode() == 0);
 }

@@ -81,3 +81,12 @@ TEST_CASE("T244: acquired in the child, released in the parent", "[conformance][
     REQUIRE(s.get_value() == 1);
     REQUIRE_THROWS_AS(b.release(), mp::ValueError);
 }
+
+TEST_CASE("a semaphore is printed with its value, a bounded one with its bound", "[conformance][semaphore]") {
+    const mp::Semaphore s(2);
+    const mp::BoundedSemaphore b(3);
+    s.acquire();
+    b.acquire();
+    REQUIRE(to_string(s) == "<Semaphore(value=1)>");
+    REQUIRE(fmt::format("{}", b) == "<BoundedSemaphore(value=2, maxvalue=3)>");
+}

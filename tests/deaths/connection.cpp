@@ -3,6 +3,7 @@
 #include <csignal>
 #include <string>
 
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,6 +50,22 @@ struct player {
 std::uint64_t objects() { return memory::family::here().objects(); }
 
 } // namespace
+
+TEST_CASE("a sender killed at any step of send(): at its burial who polls is told of what it had sent", "[deaths][connection]") {
+    auto ends = mp::Pipe();
+    auto& here = ends.first;
+    auto& there = ends.second;
+    int received = 0;
+    for (unsigned k = 1;; ++k) {
+        pollfd mine{here.fileno(), POLLIN, 0};
+        const bool killed = testing::run_and_kill_at(k, [&] { there.send(1); });
+        INFO("killed at step " << k << ", " << testing::last_step());
+        REQUIRE((::poll(&mine, 1, 0) == 1 || !here.poll()));
+        while (here.poll()) received += here.recv<int>();
+        if (!killed) break;
+    }
+    REQUIRE(received > 1);
+}
 
 TEST_CASE("the other end is killed: what it had sent is received, then EOFError; sending is BrokenPipeError", "[deaths][connection]") {
     const auto before = objects();

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -290,6 +291,34 @@ TEST_CASE("who waits by a descriptor sees what a producer killed at any step had
                                                        REQUIRE((k == 0 || q.empty()));
                                                    });
     REQUIRE(steps >= 5);
+}
+
+TEST_CASE("a producer killed at any step of put(): at its burial who polls is told of what it had put", "[deaths][queue]") {
+    const mp::Queue<int> here, there;
+    auto taken = memory::handle<std::atomic<int>>::create(0);
+    const auto other = player::start([&] {
+        pollfd its{there.fileno(), POLLIN, 0};
+        for (;;) {
+            while (::poll(&its, 1, -1) != 1) {} // who only polls doesn't look by himself
+            while (there.try_get()) ++*taken;
+        }
+    });
+    int visible = 0;
+    for (unsigned k = 1;; ++k) {
+        pollfd mine{here.fileno(), POLLIN, 0};
+        const bool killed = testing::run_and_kill_at(k, [&] {
+            here.put(1);
+            there.put(1);
+        });
+        INFO("killed at step " << k << ", " << testing::last_step());
+        REQUIRE((::poll(&mine, 1, 0) == 1 || here.empty()));
+        while (here.try_get()) ++visible;
+        while (!there.empty()) ::usleep(100);
+        if (!killed) break;
+    }
+    REQUIRE(visible > 5);
+    ::kill(other.pid, SIGKILL);
+    other.wait(true);
 }
 
 TEST_CASE("killed at any step of waiting for a queue, a consumer keeps nobody from being rung for", "[deaths][queue]") {

@@ -19,7 +19,7 @@ namespace multiprocessing::channel {
 /// | transition        | who does it                                             | killed just after it                           |
 /// | ----------------- | ------------------------------------------------------- | ---------------------------------------------- |
 /// | free -> claimed   | a producer, by compare-and-swap                         | the message was never sent: the next consumer skips it |
-/// | claimed -> ready  | its producer, when all is written                       | the message stays; a sleeper looks by itself   |
+/// | claimed -> ready  | its producer, when all is written                       | the message stays; its burial tells who waits   |
 /// | ready -> taken    | a consumer, by compare-and-swap                         | that message is lost; who sweeps frees the cell |
 /// | claimed -> taken, taken -> taken | whoever finds the owner dead             | the next one finds him dead                    |
 /// | taken -> free     | its owner                                               | nothing                                        |

@@ -22,6 +22,7 @@
 #include <multiprocessing/channel/polling.hpp>
 #include <multiprocessing/channel/post.hpp>
 #include <multiprocessing/channel/ring.hpp>
+#include <multiprocessing/channel/shown.hpp>
 #include <multiprocessing/channel/stream.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/fwd.hpp>
@@ -168,6 +169,7 @@ public:
 
 private:
     friend struct memory::access;
+    friend struct channel::shown;
     friend std::pair<Connection, Connection> Pipe(bool duplex);
     friend Connection channel::connection_over(os::descriptor socket);
 

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdint>
 
-#include <multiprocessing/channel/pollers.hpp>
+#include <multiprocessing/memory/doorbells.hpp>
 #include <multiprocessing/memory/family.hpp>
 #include <multiprocessing/memory/handle.hpp>
 
@@ -18,7 +18,7 @@ struct end_state {
 /// What both ends know.
 struct link_state {
     std::array<memory::object_name, 2> ends{};
-    alignas(64) std::array<pollers, 2> polling; ///< at each end
+    std::array<memory::doorbells, 2> polling; ///< at each end
 };
 
 /// Whether the end of that name is still there. `look_closer`: also finds out whether all who hold it have died.

@@ -1,6 +1,7 @@
 // Floor 6, channel/pipe: Pipe(): two Connections that are each other's other end.
 #pragma once
 
+#include <cstddef> // offsetof
 #include <cstdint>
 #include <utility>
 
@@ -23,6 +24,7 @@ namespace multiprocessing {
     first.end_ = memory::handle<channel::end_state>::create();
     second.end_ = memory::handle<channel::end_state>::create();
     first.link_ = memory::handle<channel::link_state>::create();
+    memory::family::here().has_bells(first.link_.id(), offsetof(channel::link_state, polling), 0, 2);
     first.link_->ends = {first.end_.name(), second.end_.name()};
     second.link_ = first.link_;
     second.side_.number = 1;

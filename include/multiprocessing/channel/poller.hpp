@@ -11,7 +11,7 @@
 #include <vector>
 
 #include <multiprocessing/channel/link.hpp>
-#include <multiprocessing/channel/pollers.hpp>
+#include <multiprocessing/memory/doorbells.hpp>
 #include <multiprocessing/memory/handle.hpp>
 #include <multiprocessing/os/deadline.hpp>
 #include <multiprocessing/os/descriptor.hpp>
@@ -29,7 +29,7 @@ namespace multiprocessing::channel {
 class poller {
 public:
     /// To be rung for by who looks at `where`, which lies in the object that is held.
-    poller(memory::holding of, pollers& where) : kept_(std::move(of)), where_(&where), process_(os::pid()) {
+    poller(memory::holding of, memory::doorbells& where) : kept_(std::move(of)), where_(&where), process_(os::pid()) {
         set_.add(bell_.fd(), 0);
         enter();
     }
@@ -40,7 +40,8 @@ public:
     ~poller() {
         if (!is_ours() || entry_ == nullptr) return;
         std::uint64_t word = entry_->load();
-        while (pollers::seat_of(word) == pollers::seat_of(mine_) && !entry_->compare_exchange_weak(word, pollers::free)) {}
+        while (memory::doorbells::seat_of(word) == memory::doorbells::seat_of(mine_) &&
+               !entry_->compare_exchange_weak(word, memory::doorbells::free)) {}
     }
 
     [[nodiscard]] bool is_ours() const noexcept { return process_ == os::pid(); }
@@ -48,7 +49,7 @@ public:
     /// From now on who sends rings; what was sent before must be looked for after this.
     void arm() noexcept {
         bell_.silence();
-        if (entry_ != nullptr) entry_->exchange((mine_ & ~std::uint64_t{3}) | pollers::armed);
+        if (entry_ != nullptr) entry_->exchange((mine_ & ~std::uint64_t{3}) | memory::doorbells::armed);
         MULTIPROCESSING_STEP(poller_armed);
     }
     /// There is something already.
@@ -64,7 +65,7 @@ public:
         static_cast<void>(set_.wait(keys, is_blind() ? std::min(until, soon) : until));
     }
     [[nodiscard]] bool is_blind() const noexcept { return entry_ == nullptr || blind_; }
-    /// Whether senders know of it. At most `pollers::most` are known at a time.
+    /// Whether senders know of it. At most `doorbells::most` are known at a time.
     [[nodiscard]] bool is_known() const noexcept { return entry_ != nullptr; }
 
     /// To poll. In the portable back end deaths aren't seen in it.
@@ -74,7 +75,7 @@ private:
     void enter();
 
     memory::holding kept_;
-    pollers* where_;
+    memory::doorbells* where_;
     pid_t process_;
     os::foreign_bell bell_;
     os::poll_set set_;
@@ -85,11 +86,12 @@ private:
 };
 
 inline void poller::enter() {
+    using memory::doorbells;
     auto& family = memory::family::here();
-    mine_ = pollers::encode(pollers::registered, family.self(), bell_.fd());
+    mine_ = doorbells::encode(doorbells::registered, family.self(), bell_.fd());
     for (auto& entry : where_->entries) {
         std::uint64_t word = entry.load();
-        if ((word & 3) != pollers::free && !family.is_over(pollers::seat_of(word), 0x3ffffff)) continue;
+        if ((word & 3) != doorbells::free && !family.is_over(doorbells::seat_of(word), doorbells::generation_mask)) continue;
         if (!entry.compare_exchange_strong(word, mine_)) continue;
         MULTIPROCESSING_STEP(poller_entered);
         entry_ = &entry;

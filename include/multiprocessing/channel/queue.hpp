@@ -18,6 +18,7 @@
 #include <multiprocessing/channel/post.hpp>
 #include <multiprocessing/channel/queue_reader.hpp>
 #include <multiprocessing/channel/ring.hpp>
+#include <multiprocessing/channel/shown.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/fwd.hpp>
 #include <multiprocessing/memory/handle.hpp>
@@ -153,6 +154,7 @@ public:
 
 protected:
     friend struct memory::access;
+    friend struct channel::shown;
     explicit Queue(memory::nothing_t) {}
     auto parts() noexcept { return std::tie(ring_.state()); }
 

@@ -1,7 +1,7 @@
 // Floor 6, channel/ring: messages of any size through shared memory, any number of senders and receivers, any of whom may die.
 #pragma once
 
-#include <algorithm> // std::min
+#include <algorithm> // std::min, std::clamp
 #include <atomic>
 #include <bit>
 #include <chrono>
@@ -17,12 +17,12 @@
 
 #include <multiprocessing/channel/cell.hpp>
 #include <multiprocessing/channel/parcel.hpp>
-#include <multiprocessing/channel/pollers.hpp>
 #include <multiprocessing/channel/room.hpp>
 #include <multiprocessing/channel/rooms.hpp>
 #include <multiprocessing/config.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/memory/bell.hpp>
+#include <multiprocessing/memory/doorbells.hpp>
 #include <multiprocessing/memory/handle.hpp>
 #include <multiprocessing/memory/keeping.hpp>
 #include <multiprocessing/os/deadline.hpp>
@@ -40,7 +40,7 @@ namespace multiprocessing::channel {
 /// | swept       | who looks for what the dead left in cells                    | nothing: his own death is swept for     |
 /// | oversized   | senders of what is too long for a cell                       | nothing: it is a guess                  |
 /// | polled      | set, for good, by the first who waits by a descriptor        | nothing: senders look at `polling` in vain |
-/// | polling     | pollers.hpp                                                  |                                         |
+/// | polling     | memory/doorbells.hpp                                         |                                         |
 struct ring_state {
     memory::keeping keeping; // first
     std::uint64_t capacity;  // 0: bounded by memory alone
@@ -48,15 +48,18 @@ struct ring_state {
     std::atomic<std::uint64_t> swept;
     alignas(64) std::atomic<std::uint64_t> tail;
     alignas(64) std::atomic<std::uint64_t> head;
-    alignas(64) memory::bell items;
+    alignas(64) std::atomic<std::uint32_t> polled; // beside the bell, which every sender reads anyway
+    alignas(16) memory::bell items; // from here on as memory/records wants it: the bells, then the doorbells
     memory::bell more; // of whoever stands beside the ring: JoinableQueue's join()
-    std::atomic<std::uint32_t> polled; // beside the bell, which every sender reads anyway
-    alignas(64) memory::bell space;
+    memory::bell unused;
+    memory::bell space; // a line of its own
+    memory::doorbells polling;
     alignas(64) spares blocks;
-    alignas(64) pollers polling;
     room_table rooms;
 };
 static_assert(offsetof(ring_state, keeping) == 0);
+static_assert(offsetof(ring_state, space) == offsetof(ring_state, items) + 3 * sizeof(memory::bell));
+static_assert(offsetof(ring_state, space) % 64 == 0 && offsetof(ring_state, polling) == offsetof(ring_state, space) + 64);
 
 /// A first-in first-out line of messages. It knows bytes and shares in objects; queue.hpp knows types.
 ///
@@ -111,10 +114,7 @@ public:
 
     /// Until try() returns result::done, or the deadline passes.
     template <typename Try>
-    bool wait_for_room(Try attempt, const os::deadline& until) {
-        return attempt() == result::done ||
-               state_->space.await([&] { return attempt() == result::done; }, until);
-    }
+    bool wait_for_room(Try attempt, const os::deadline& until);
     /// The same for attempt(bool look_closer).
     template <typename Try>
     bool wait_for_message(Try attempt, const os::deadline& until);
@@ -212,7 +212,7 @@ inline ring::ring(std::size_t typical, std::uint64_t capacity) {
     }
     auto& family = memory::family::here();
     family.keeps_others(state_.id());
-    family.has_bells(state_.id(), offsetof(ring_state, items), 2);
+    family.has_bells(state_.id(), offsetof(ring_state, items), 4, 1);
     const std::uint64_t start = all_rooms().found();
     s->swept.store(memory::commons::here().header().deaths.load());
     s->tail.store(start);
@@ -231,6 +231,7 @@ inline bool ring::follow(std::atomic<std::uint64_t>& end, const place& seen, con
         MULTIPROCESSING_STEP(ring_next_room);
         return moved;
     }
+    if (end.load() != expected) return false; // without taking the line from who moved it
     const std::uint64_t next = seen.word + (std::uint64_t{1} << (s.batch + place::room_bits));
     const bool moved = end.compare_exchange_strong(expected, next);
     MULTIPROCESSING_STEP(ring_end_moved);
@@ -256,7 +257,10 @@ inline std::uint64_t ring::ordinal_of_head() {
 inline bool ring::has_room(const place& tail, std::uint64_t n) {
     const std::uint64_t end = tail.ordinal() + n;
     if (end - head_seen_.load(std::memory_order_relaxed) <= state_->capacity) return true;
-    const std::uint64_t head = ordinal_of_head();
+    // First by the head alone, which may be late: its cell belongs to whoever receives just now.
+    const place seen = locate(state_->head.load());
+    std::uint64_t head = seen.ordinal();
+    if (end - head > state_->capacity || state_->head.load() != seen.word) head = ordinal_of_head();
     head_seen_.store(head, std::memory_order_relaxed);
     return end - head <= state_->capacity;
 }
@@ -308,9 +312,9 @@ ring::result ring::try_send(unsigned batch, std::size_t longest, Write write) {
         MULTIPROCESSING_STEP(ring_written);
         first.state.exchange(plain(cell_state::ready, p));
         MULTIPROCESSING_STEP(ring_sent);
-        n == 1 ? s.items.ring_one_fenced() : s.items.ring_all();
+        n == 1 ? s.items.ring_one_fenced() : s.items.ring_all_fenced();
         if (s.polled.load() != 0) s.polling.ring();
-        if (s.capacity != 0 && s.space.anybody_sleeps()) s.space.ring_one(); // what woke us may have been meant for two
+        if (s.capacity != 0) s.space.ring_one_fenced(); // what woke us may have been meant for two
         return result::done;
     }
 }
@@ -446,7 +450,9 @@ ring::result ring::try_receive(Read read, bool look_closer, std::size_t most, Wa
             MULTIPROCESSING_STEP(ring_read);
         }
         free_cells(head, p, n);
-        if (s.capacity != 0) n == 1 ? s.space.ring_one() : s.space.ring_all();
+        // There is room since the head has moved, by follow() or before it: that was the fence. The bell's own would take its line
+        // from the senders, each time.
+        if (s.capacity != 0) n == 1 ? s.space.ring_one_fenced() : s.space.ring_all_fenced();
         const std::uint64_t now = s.head.load(std::memory_order_relaxed);
         if (place::number_in(now) != head.number()) all_rooms().retire(head.number());
         // Of two sleepers woken for two messages one may have found the first not ready, and have slept again.
@@ -454,6 +460,17 @@ ring::result ring::try_receive(Read read, bool look_closer, std::size_t most, Wa
             s.items.ring_one();
         return result::done;
     }
+}
+
+// Of what holds much not every look is taken while it is full: each takes a line from who makes the room, and after a while there
+// is room for many.
+template <typename Try>
+bool ring::wait_for_room(Try attempt, const os::deadline& until) {
+    const auto has_sent = [&] { return attempt() == result::done; };
+    const std::uint64_t every = std::clamp<std::uint64_t>(state_->capacity / 8, 1, 16);
+    const std::chrono::nanoseconds longest_nap = std::chrono::seconds(1);
+    std::uint64_t looks = 0;
+    return os::spin_for([&] { return looks++ % every == 0 && has_sent(); }) || state_->space.sleep(has_sent, until, longest_nap);
 }
 
 template <typename Try>

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <multiprocessing/channel/queue.hpp>
+#include <multiprocessing/channel/shown.hpp>
 
 namespace multiprocessing {
 
@@ -49,6 +50,7 @@ public:
 
 private:
     friend struct memory::access;
+    friend struct channel::shown;
     explicit SimpleQueue(memory::nothing_t) {}
     auto parts() noexcept { return std::tie(ring_.state()); }
     [[nodiscard]] channel::queue_reader reader() const { return {ring_, polling_}; }

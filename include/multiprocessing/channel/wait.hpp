@@ -52,7 +52,8 @@ inline std::vector<std::size_t> wait_for(std::span<Waitable> all, const os::dead
     for (std::size_t i = 0; i < all.size(); ++i) set.add(fd_of(all[i]), i);
     std::vector<bool> is_ready(all.size());
     const std::atomic<std::uint32_t> by_nobody{0};
-    // Who sends may die between the message and the ring: whoever waits looks by himself too, ever more rarely.
+    // Who sends may die between the message and the ring. Who buries him rings; should nobody do that, one looks by oneself,
+    // ever more rarely.
     std::chrono::nanoseconds nap = std::chrono::milliseconds(sees_all ? 10 : 5);
     for (unsigned in_vain = 0;; ++in_vain) {
         std::vector<std::size_t> ready;

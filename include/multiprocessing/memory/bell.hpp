@@ -58,6 +58,9 @@ public:
     }
     /// For who has made the change by a read-modify-write, which is a fence itself.
     void ring_one_fenced() noexcept { rouse(asleep_.load()); }
+    void ring_all_fenced() noexcept {
+        if (anybody_sleeps()) wake(true);
+    }
 
     /// Somebody died.
     void disturb() noexcept;

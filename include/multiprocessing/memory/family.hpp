@@ -61,7 +61,9 @@ public:
     void keeps_others(object_id id) noexcept { records_.add_traits(id, records::keeps_others); }
     /// Its block begins with a left_name.
     void leaves_name(object_id id) noexcept { records_.add_traits(id, records::leaves_name); }
-    void has_bells(object_id id, std::uint64_t offset, unsigned n) noexcept { records_.has_bells(id, offset, n); }
+    void has_bells(object_id id, std::uint64_t offset, unsigned bells, unsigned doorbells = 0) noexcept {
+        records_.has_bells(id, offset, bells, doorbells);
+    }
     /// A pin on what this process holds, given to a message that it has made. Throws std::bad_alloc.
     [[nodiscard]] pins::index pin(object_id target, object_id message);
     /// Holds what the pin holds, as a handle of this process; no_object for a pin that isn't the message's.

@@ -9,6 +9,7 @@
 #include <multiprocessing/config.hpp>
 #include <multiprocessing/memory/bell.hpp>
 #include <multiprocessing/memory/commons.hpp>
+#include <multiprocessing/memory/doorbells.hpp>
 #include <multiprocessing/memory/heap.hpp>
 #include <multiprocessing/memory/hints.hpp>
 #include <multiprocessing/memory/keeping.hpp>
@@ -72,8 +73,9 @@ public:
     [[nodiscard]] object_id make(seat maker, std::uint64_t bytes);
 
     void add_traits(object_id id, std::uint64_t traits) noexcept;
-    /// `n` bells stand in its block, `offset` bytes from its beginning: the death of a member who held it disturbs who sleeps there.
-    void has_bells(object_id id, std::uint64_t offset, unsigned n) noexcept;
+    /// So many bells, 15 at most, stand in its block, `offset` bytes from its beginning, and so many doorbells, 15 at most, on
+    /// the lines behind: the death of a member who held it disturbs who sleeps or polls there.
+    void has_bells(object_id id, std::uint64_t offset, unsigned bells, unsigned doorbells) noexcept;
 
     /// What `who` has made and not published is the keeper's from now on.
     void keep(object_id id, object_id keeper, seat who, bool spare = false) noexcept;
@@ -126,7 +128,7 @@ private:
         std::atomic<std::uint64_t> state;
         std::atomic<std::uint64_t> block;
         std::atomic<std::uint64_t> size;
-        std::atomic<std::uint64_t> traits; // the number of bells << 8, their offset << 16, moves << 48
+        std::atomic<std::uint64_t> traits; // bells << 8, doorbells << 12, their offset << 16, moves << 48
     };
     static_assert(sizeof(record) == 32);
 
@@ -329,17 +331,20 @@ inline void records::add_traits(object_id id, std::uint64_t traits) noexcept {
     MULTIPROCESSING_STEP(record_has_traits);
 }
 
-inline void records::has_bells(object_id id, std::uint64_t offset, unsigned n) noexcept {
-    add_traits(id, std::uint64_t{n & 0xff} << 8 | (offset & 0xffff'ffff) << 16);
+inline void records::has_bells(object_id id, std::uint64_t offset, unsigned bells, unsigned doorbells) noexcept {
+    add_traits(id, std::uint64_t{bells & 0xf} << 8 | std::uint64_t{doorbells & 0xf} << 12 | (offset & 0xffff'ffff) << 16);
 }
 
 inline void records::disturb(object_id id) noexcept {
     const std::uint64_t traits = at(id).traits.load();
-    const std::uint64_t n = traits >> 8 & 0xff, offset = traits >> 16 & 0xffff'ffff;
-    if (n == 0 || !is_live(id)) return;
+    const std::uint64_t bells = traits >> 8 & 0xf, others = traits >> 12 & 0xf, offset = traits >> 16 & 0xffff'ffff;
+    if (bells + others == 0 || !is_live(id)) return;
     auto* const begin = static_cast<std::byte*>(payload(id));
-    if (begin == nullptr || offset % alignof(bell) != 0 || offset + n * sizeof(bell) > size_of(id)) return;
-    for (std::uint64_t i = 0; i < n; ++i) reinterpret_cast<bell*>(begin + offset)[i].disturb();
+    const std::uint64_t last = offset + bells * sizeof(bell), line = (last + 63) / 64 * 64;
+    const std::uint64_t end = others == 0 ? last : line + others * sizeof(doorbells);
+    if (begin == nullptr || offset % alignof(bell) != 0 || end > size_of(id)) return;
+    for (std::uint64_t i = 0; i < bells; ++i) reinterpret_cast<bell*>(begin + offset)[i].disturb();
+    for (std::uint64_t i = 0; i < others; ++i) reinterpret_cast<doorbells*>(begin + line)[i].disturb();
 }
 
 inline void records::keep(object_id id, object_id keeper, seat who, bool spare) noexcept {

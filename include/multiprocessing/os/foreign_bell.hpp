@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <fcntl.h>       // open, fcntl
+#include <sys/stat.h>    // fstat
 #include <sys/syscall.h> // SYS_pidfd_open
 #include <unistd.h>      // read, write
 
@@ -51,7 +52,8 @@ inline bool ring_foreign_bell(pid_t pid, int fd) noexcept {
     end = std::to_chars(end, end + 12, fd).ptr;
     *end = '\0';
     const descriptor bell(retry([&] { return ::open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC); }));
-    if (!bell) return false;
+    struct stat what {};
+    if (!bell || ::fstat(bell.get(), &what) != 0 || !S_ISFIFO(what.st_mode)) return false; // the number is something else's by now
     const ssize_t n = detail::write_quietly(bell.get(), std::span(reinterpret_cast<const std::byte*>(""), 1));
     return n == 1 || errno == EAGAIN;
 }

@@ -30,6 +30,7 @@ namespace robust_mutex_back_end = portable;
 ///     void unlock()           by the thread that holds it, nobody else
 ///     bool held_here()        by this thread, which a forked child's isn't, whoever forked it
 ///     bool held()             by anybody, as of a moment ago
+///     bool held_in_this_process()  by one of its threads, as of a moment ago
 ///     void find_out()         if the holder has died and that wasn't noticed yet, notices it: for who wants to
 ///                             try_lock() what a dead one may hold
 ///

@@ -17,6 +17,7 @@
 #include <multiprocessing/sync/owned_lock.hpp>
 #include <multiprocessing/sync/places.hpp>
 #include <multiprocessing/sync/recursive_lock.hpp>
+#include <multiprocessing/sync/shown.hpp>
 #include <multiprocessing/sync/sleep.hpp>
 
 namespace multiprocessing {
@@ -95,6 +96,13 @@ private:
     /// who waited then may have it in a dead one's stead.
     struct state {
         state() noexcept {} // not `= default`: that, value-initialised, would touch all of it
+
+        /// As of a moment ago, for who prints it.
+        [[nodiscard]] unsigned waiting() noexcept {
+            unsigned n = 0;
+            for (std::uint32_t i = 0; i < waiters.used(); ++i) n += waits(waiters[i]) && !waiters[i].is_abandoned();
+            return n;
+        }
 
         std::uint64_t next_ticket = 0;
         sync::places waiters;

@@ -11,6 +11,7 @@
 #include <multiprocessing/memory/handle.hpp>
 #include <multiprocessing/os/deadline.hpp>
 #include <multiprocessing/os/futex.hpp>
+#include <multiprocessing/sync/shown.hpp>
 #include <multiprocessing/sync/sleep.hpp>
 
 namespace multiprocessing {

@@ -3,6 +3,7 @@
 
 #include <multiprocessing/fwd.hpp>
 #include <multiprocessing/sync/owned_lock.hpp>
+#include <multiprocessing/sync/shown.hpp>
 
 namespace multiprocessing {
 

@@ -68,7 +68,10 @@ public:
     void release() const;
 
     /// Whether anybody holds it, as of a moment ago.
-    [[nodiscard]] bool locked() const noexcept { return state_->mutex.held(); }
+    [[nodiscard]] bool locked() const noexcept {
+        state_->mutex.find_out();
+        return state_->mutex.held();
+    }
     /// Whether this thread does.
     [[nodiscard]] bool held_here() const noexcept { return state_->mutex.held_here(); }
 

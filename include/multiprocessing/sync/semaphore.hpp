@@ -16,6 +16,7 @@
 #include <multiprocessing/os/robust_mutex.hpp>
 #include <multiprocessing/sync/acquirable.hpp>
 #include <multiprocessing/sync/seat.hpp>
+#include <multiprocessing/sync/shown.hpp>
 #include <multiprocessing/sync/sleep.hpp>
 
 namespace multiprocessing {

@@ -85,6 +85,10 @@ public:
         return (word_.load(std::memory_order_relaxed) & number) == detail::robust_thread_here().id;
     }
     [[nodiscard]] bool held() const noexcept { return (word_.load(std::memory_order_acquire) & number) != 0; }
+    [[nodiscard]] bool held_in_this_process() const noexcept {
+        const std::uint32_t thread = word_.load(std::memory_order_acquire) & number;
+        return thread != 0 && ::syscall(SYS_tgkill, os::pid(), thread, 0) == 0;
+    }
     void find_out() const noexcept {} // the kernel did
 
 private:

@@ -94,6 +94,9 @@ public:
     [[nodiscard]] bool held_here() const noexcept {
         return word_.load(std::memory_order_relaxed) == detail::thread_here();
     }
+    [[nodiscard]] bool held_in_this_process() const noexcept {
+        return held() && detail::thread_word::pid(word_.load(std::memory_order_relaxed)) == os::pid();
+    }
     [[nodiscard]] bool held() const noexcept {
         const std::uint64_t seen = word_.load(std::memory_order_acquire);
         return seen != 0 && seen != died;

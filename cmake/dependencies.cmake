@@ -1,8 +1,8 @@
-# What demo.cmake and check.cmake need of this machine: looked for by asking the compiler, and installed with the system's
-# package manager where it is missing.
+# What demo.cmake, check.cmake and benchmarks/run.cmake need of this machine: looked for by asking the compiler, and installed
+# with the system's package manager where it is missing.
 #
 #     include(dependencies.cmake)
-#     provide(library)            # or: provide(library tests)
+#     provide(library)            # or: provide(library tests), provide(library benchmarks)
 #
 # Says what it is about to do and why before it does it. Where it can't, the script ends, with one sentence that names the
 # packages and the command that installs them.
@@ -17,6 +17,7 @@ set(boost_minor_oldest 75)
 # What each set of needs consists of: parts, in the words below.
 set(parts_of_library compiler build_tool boost cereal fmt)
 set(parts_of_tests catch2 pkg_config)
+set(parts_of_benchmarks nlohmann_json)
 
 set(name_of_compiler "a C++20 compiler (g++ ${gcc_oldest} or clang++ ${clang_oldest}, or newer)")
 set(name_of_build_tool "make or ninja")
@@ -25,6 +26,7 @@ set(name_of_cereal "cereal")
 set(name_of_fmt "fmt")
 set(name_of_catch2 "Catch2")
 set(name_of_pkg_config "pkg-config")
+set(name_of_nlohmann_json "nlohmann-json")
 
 # ---- What is here ----
 
@@ -84,6 +86,9 @@ function(find_missing)
             #if !__has_include(<catch2/catch.hpp>) && !__has_include(<catch2/catch_all.hpp>)
             answer catch2
             #endif
+            #if !__has_include(<nlohmann/json.hpp>)
+            answer nlohmann_json
+            #endif
         ")
         execute_process(
             COMMAND ${compiler_found} -std=c++20 -E -x c++ ${question}
@@ -128,6 +133,7 @@ set(packages_of_apt-get_cereal libcereal-dev)
 set(packages_of_apt-get_fmt libfmt-dev)
 set(packages_of_apt-get_catch2 catch2)
 set(packages_of_apt-get_pkg_config pkg-config)
+set(packages_of_apt-get_nlohmann_json nlohmann-json3-dev)
 
 set(packages_of_dnf_compiler gcc-c++)
 set(packages_of_dnf_build_tool make)
@@ -136,6 +142,7 @@ set(packages_of_dnf_cereal cereal-devel)
 set(packages_of_dnf_fmt fmt-devel)
 set(packages_of_dnf_catch2 catch-devel)
 set(packages_of_dnf_pkg_config pkgconf-pkg-config)
+set(packages_of_dnf_nlohmann_json json-devel)
 
 set(packages_of_pacman_compiler gcc)
 set(packages_of_pacman_build_tool make)
@@ -144,6 +151,7 @@ set(packages_of_pacman_cereal cereal)
 set(packages_of_pacman_fmt fmt)
 set(packages_of_pacman_catch2 catch2)
 set(packages_of_pacman_pkg_config pkgconf)
+set(packages_of_pacman_nlohmann_json nlohmann-json)
 
 set(packages_of_zypper_compiler gcc-c++)
 set(packages_of_zypper_build_tool make)
@@ -152,6 +160,7 @@ set(packages_of_zypper_cereal cereal-devel)
 set(packages_of_zypper_fmt fmt-devel)
 set(packages_of_zypper_catch2 Catch2-devel)
 set(packages_of_zypper_pkg_config pkg-config)
+set(packages_of_zypper_nlohmann_json nlohmann_json-devel)
 
 set(packages_of_apk_compiler g++ musl-dev)
 set(packages_of_apk_build_tool make)
@@ -160,6 +169,7 @@ set(packages_of_apk_cereal cereal)
 set(packages_of_apk_fmt fmt-dev)
 set(packages_of_apk_catch2 catch2)
 set(packages_of_apk_pkg_config pkgconf)
+set(packages_of_apk_nlohmann_json nlohmann-json)
 
 # Debian and Ubuntu have Boosts of several versions beside the default, libboost-dev, whose version may be too old: then it is
 # the newest of the others, since two of them can't be installed together.

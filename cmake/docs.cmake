@@ -12,6 +12,7 @@ set(DOXYGEN_STRIP_FROM_INC_PATH ${PROJECT_SOURCE_DIR}/include)
 set(DOXYGEN_USE_MDFILE_AS_MAINPAGE ${PROJECT_SOURCE_DIR}/README.md)
 set(DOXYGEN_FILE_PATTERNS *.hpp *.md)
 set(DOXYGEN_EXAMPLE_PATH ${PROJECT_SOURCE_DIR}/examples)
+set(DOXYGEN_IMAGE_PATH ${PROJECT_SOURCE_DIR}/benchmarks/results)
 set(DOXYGEN_DISTRIBUTE_GROUP_DOC YES)
 
 # A comment's first sentence is what stands in the lists.
@@ -32,7 +33,11 @@ set(DOXYGEN_WARN_IF_INCOMPLETE_DOC NO)
 set(DOXYGEN_WARN_AS_ERROR FAIL_ON_WARNINGS)
 
 # The pages that README.md leads to are there as well.
-file(GLOB_RECURSE pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/*.md ${PROJECT_SOURCE_DIR}/tests/*.md ${PROJECT_SOURCE_DIR}/benchmarks/*.md)
+file(
+    GLOB_RECURSE pages CONFIGURE_DEPENDS
+    ${PROJECT_SOURCE_DIR}/include/*.md ${PROJECT_SOURCE_DIR}/tests/*.md ${PROJECT_SOURCE_DIR}/benchmarks/*.md
+    ${PROJECT_SOURCE_DIR}/examples/*.md
+)
 doxygen_add_docs(
     docs ${PROJECT_SOURCE_DIR}/README.md ${pages} ${PROJECT_SOURCE_DIR}/include/multiprocessing
     COMMENT "The reference of the public names"

@@ -75,24 +75,24 @@ struct doorbell {
 /// What one row of a table says of one round; some say only the first.
 using numbers = std::pair<double, double>;
 /// Of a contender that isn't of this program: asked in words, it measures by itself.
-using asked = std::function<numbers(const std::string& question)>;
+using answers = std::function<numbers(const std::string& question)>;
 
 struct lock_contender {
     std::string name;
     std::function<std::unique_ptr<exclusion>()> make;
-    asked elsewhere = {};
+    answers elsewhere = {};
 };
 struct doorbell_contender {
     std::string name;
     std::function<std::unique_ptr<doorbell>()> make;
     bool hands_over = false; ///< a semaphore, or what does as one: also in the round trip
-    asked elsewhere = {};
+    answers elsewhere = {};
 };
 /// So many times the same.
 struct value_contender {
     std::string name;
     std::function<void(long n)> repeat;
-    asked elsewhere = {};
+    answers elsewhere = {};
 };
 
 struct contenders {

@@ -1,6 +1,6 @@
 // What does a lock cost, alone, fought over, and to wake somebody? (README.md)
 //
-//     locks [ROUNDS]
+//     locks [ROUNDS] [--json FILE]
 
 #include <algorithm>
 #include <array>
@@ -14,14 +14,11 @@
 #include <vector>
 
 #include <sched.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <multiprocessing/memory/family.hpp>
+#include <support/processes.hpp>
+#include <support/report.hpp>
 
 #include "contender.hpp"
-
-namespace memory = multiprocessing::memory;
 
 namespace {
 
@@ -35,80 +32,6 @@ double median(std::vector<double> all) {
     std::sort(all.begin(), all.end());
     return all[all.size() / 2];
 }
-
-// ---- Processes and processors ----
-
-using cores = std::vector<int>;
-
-/// The first two that this program may run on, or the one.
-cores two_cores() {
-    cpu_set_t allowed;
-    ::sched_getaffinity(0, sizeof allowed, &allowed);
-    cores found;
-    for (int i = 0; i < CPU_SETSIZE && found.size() < 2; ++i)
-        if (CPU_ISSET(i, &allowed)) found.push_back(i);
-    if (found.size() < 2) {
-        std::puts("there is one core: nothing that is said of two is true");
-        found.push_back(found[0]);
-    }
-    return found;
-}
-
-void pin(const cores& where) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    for (const int core : where) CPU_SET(core, &set);
-    ::sched_setaffinity(0, sizeof set, &set);
-}
-
-/// This process there, while it lasts.
-class pinned {
-public:
-    explicit pinned(const cores& where) {
-        ::sched_getaffinity(0, sizeof before_, &before_);
-        pin(where);
-    }
-    pinned(const pinned&) = delete;
-    pinned& operator=(const pinned&) = delete;
-    ~pinned() { ::sched_setaffinity(0, sizeof before_, &before_); }
-
-private:
-    cpu_set_t before_;
-};
-
-/// Processes that run until they are joined.
-class crew {
-public:
-    template <typename Body>
-    void start(const cores& where, Body body) {
-        memory::birth birth;
-        std::fflush(nullptr);
-        const pid_t child = ::fork();
-        if (child == 0) {
-            birth.in_child();
-            pin(where);
-            body();
-            ::_exit(0);
-        }
-        birth.in_parent(child);
-        all_.emplace_back(child, birth.slot());
-    }
-    void join() {
-        for (const auto& [child, seat] : all_) {
-            int status = 0;
-            ::waitpid(child, &status, 0);
-            memory::bury(seat);
-            if (status != 0) {
-                std::puts("a process failed");
-                std::exit(1);
-            }
-        }
-        all_.clear();
-    }
-
-private:
-    std::vector<std::pair<pid_t, memory::seat>> all_;
-};
 
 // ---- The questions ----
 
@@ -214,54 +137,34 @@ double round_trip(doorbell& there, doorbell& back, int here_core, int other_core
     return spent / n;
 }
 
-// ---- The tables ----
-
-class tables {
-public:
-    explicit tables(int rounds) : rounds_(rounds) {}
-
-    /// measure(contender): its numbers; or the answer to `question` of those that aren't of this program. The second number is told
-    /// where it has a text of its own.
-    template <typename Contender, typename Measure>
-    void print(const char* title, const std::vector<Contender>& all, const std::string& question, Measure measure,
-               const char* second = nullptr) const {
-        std::vector<column> first_numbers(all.size()), second_numbers(all.size());
-        for (int round = -1; round < rounds_; ++round)
-            for (std::size_t c = 0; c < all.size(); ++c) {
-                const numbers found = all[c].elsewhere ? all[c].elsewhere(question) : measure(all[c]);
-                if (round < 0) continue;
-                first_numbers[c].push_back(found.first);
-                second_numbers[c].push_back(found.second);
-            }
-        std::printf("\n%s\n", title);
-        for (std::size_t c = 0; c < all.size(); ++c) {
-            std::printf("    %-34s", all[c].name.c_str());
-            tell("%9.2f (%.2f, %.2f)", first_numbers[c]);
-            if (second != nullptr) {
-                std::printf("   %s", second);
-                tell(" %.2f (%.2f, %.2f)", second_numbers[c]);
-            }
-            std::printf("\n");
+/// The operations that all have: a value's name is "who: operation".
+std::vector<value_contender> who_can(const std::vector<value_contender>& all, const std::string& operation) {
+    std::vector<value_contender> found;
+    for (value_contender one : all)
+        if (one.name.ends_with(": " + operation)) {
+            one.name.resize(one.name.size() - operation.size() - 2);
+            found.push_back(std::move(one));
         }
-        std::fflush(stdout);
-    }
+    return found;
+}
 
-private:
-    using column = std::vector<double>; // a number for each round
-
-    static void tell(const char* format, const column& c) {
-        const auto [least, greatest] = std::minmax_element(c.begin(), c.end());
-        std::printf(format, median(c), *least, *greatest);
-    }
-
-    int rounds_;
-};
+/// What the contender found by itself, or what is measured here.
+template <typename Measure>
+auto by(std::string question, Measure measure) {
+    return [question = std::move(question), measure](const auto& who) -> numbers {
+        return who.elsewhere ? who.elsewhere(question) : measure(who);
+    };
+}
+template <typename Measure>
+auto first_by(std::string question, Measure measure) {
+    return [both = by(std::move(question), measure)](const auto& who) { return both(who).first; };
+}
 
 } // namespace
 
 int main(int argc, char** argv) {
     using namespace std::chrono_literals;
-    const int rounds = argc > 1 ? std::atoi(argv[1]) : 7;
+    report says("locks", "What does a lock cost, alone, fought over, and to wake somebody?", argc, argv, 7);
     const cores two = two_cores();
     contenders all = ours();
     for (auto more : {pthreads, posix_semaphore, boost_interprocess, futex, python}) {
@@ -275,14 +178,16 @@ int main(int argc, char** argv) {
         if (each.hands_over) tokens.push_back(each);
     const std::string first = std::to_string(two[0]), second = std::to_string(two[1]), both = first + "," + second;
 
-    std::printf("median (smallest, largest) of %d rounds\n", rounds);
-    const tables table(rounds);
+    says.yardstick("bare futex");
+    says.yardstick("std::atomic<long>");
+    says.yardstick("std::array<long>");
 
-    table.print("acquire and release, nobody else there: ns a pair", all.locks, "pair 500000",
-                [](const lock_contender& who) {
-                    const auto one = who.make();
-                    return numbers(nanoseconds_for_each(500'000, [&](long n) { one->pairs(n); }), 0);
-                });
+    says.sheet("ns a pair", "acquire and release");
+    says.ask({.text = "nobody else there", .goals = {{"ours, Lock", 1, "pthread_mutex"}}, .pictured = true}, all.locks,
+             first_by("pair 500000", [](const lock_contender& who) {
+                 const auto one = who.make();
+                 return numbers(nanoseconds_for_each(500'000, [&](long n) { one->pairs(n); }), 0);
+             }));
 
     const auto fought = [](const std::vector<cores>& places, std::chrono::milliseconds time, int work) {
         return [=](const lock_contender& who) {
@@ -292,12 +197,20 @@ int main(int argc, char** argv) {
     };
     const std::vector<cores> each_its_own{{two[0]}, {two[1]}}, four(4, two);
     const std::string places = " " + first + " " + second;
-    table.print("fought over by two, each on a core of its own: million turns a second", all.locks,
-                "fight 0.03 0" + places, fought(each_its_own, 30ms, 0), "fairness");
-    table.print("the same, with 250 steps of private work after each turn", all.locks, "fight 0.03 250" + places,
-                fought(each_its_own, 30ms, 250), "fairness");
-    table.print("fought over by four on these two cores: million turns a second", all.locks,
-                "fight 0.1 0 " + both + " " + both + " " + both + " " + both, fought(four, 100ms, 0), "fairness");
+    const auto fairness = [](std::string of) {
+        return asked{.text = std::move(of), .goals = {{"ours, Lock", 0.8}}, .unit = "fairness, the fewest turns of one to the most"};
+    };
+    says.sheet("million turns a second", "fought over", better::more);
+    const std::vector<goal> as_many{{"ours, Lock", 1, "pthread_mutex, robust"}};
+    std::string text = "by two, each on a core of its own";
+    says.ask({.text = text, .goals = as_many, .pictured = true}, fairness(text), all.locks,
+             by("fight 0.03 0" + places, fought(each_its_own, 30ms, 0)));
+    text = "by two, with 250 steps of private work after each turn";
+    says.ask({.text = text, .goals = as_many, .pictured = true}, fairness(text), all.locks,
+             by("fight 0.03 250" + places, fought(each_its_own, 30ms, 250)));
+    text = "by four on these two cores";
+    says.ask({.text = text}, fairness(text), all.locks,
+             by("fight 0.1 0 " + both + " " + both + " " + both + " " + both, fought(four, 100ms, 0)));
 
     const auto woken = [&](int n, std::chrono::nanoseconds rest) {
         return [=](const doorbell_contender& who) {
@@ -305,10 +218,15 @@ int main(int argc, char** argv) {
             return wake(*one, two, n, rest);
         };
     };
-    table.print("woken on the other core, 1 ms after it began to wait: us until it goes on", all.doorbells,
-                "wake 50 1e-3" + places, woken(50, 1ms), "telling took");
-    table.print("the same, 2 us after it began to wait", all.doorbells, "wake 200 2e-6" + places, woken(200, 2us),
-                "telling took");
+    const auto telling = [](std::string then) { return asked{.text = std::move(then), .unit = "us that telling took"}; };
+    const std::vector<goal> as_the_futex{{"ours, Event", 1.2, "bare futex"}};
+    says.sheet("us until it goes on", "woken on the other core");
+    text = "1 ms after it began to wait";
+    says.ask({.text = text, .goals = as_the_futex, .pictured = true}, telling(text), all.doorbells,
+             by("wake 50 1e-3" + places, woken(50, 1ms)));
+    text = "2 us after it began to wait";
+    says.ask({.text = text, .goals = as_the_futex, .pictured = true}, telling(text), all.doorbells,
+             by("wake 200 2e-6" + places, woken(200, 2us)));
 
     const auto handed_over = [&](int other) {
         return [=](const doorbell_contender& who) {
@@ -316,10 +234,20 @@ int main(int argc, char** argv) {
             return numbers(round_trip(*there, *back, two[0], other, 1000), 0);
         };
     };
-    table.print("a token to the other core and one back: us", tokens, "trip 1000" + places, handed_over(two[1]));
-    table.print("a token to another process on the same core and one back: us", tokens,
-                "trip 1000 " + first + " " + first, handed_over(two[0]));
+    says.sheet("us there and back", "a token");
+    says.ask({.text = "to the other core"}, tokens, first_by("trip 1000" + places, handed_over(two[1])));
+    says.ask({.text = "to another process on the same core"}, tokens,
+             first_by("trip 1000 " + first + " " + first, handed_over(two[0])));
 
-    table.print("values: ns an operation", all.values, "repeat 2000000",
-                [](const value_contender& who) { return numbers(nanoseconds_for_each(2'000'000, who.repeat), 0); });
+    says.sheet("ns an operation", "values");
+    const auto value_goals = [](const std::string& operation) -> std::vector<goal> {
+        if (operation == "element") return {{"ours, RawArray<long>", 1.05, "std::array<long>"}};
+        return {{"ours, Value<long>", 13}};
+    };
+    for (const std::string operation : {"load", "+=", "element"})
+        says.ask({.text = operation, .goals = value_goals(operation)}, who_can(all.values, operation),
+                 first_by("repeat 2000000", [](const value_contender& who) {
+                     return numbers(nanoseconds_for_each(2'000'000, who.repeat), 0);
+                 }));
+    return says.finish();
 }

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <sstream>
 
-#include "../elsewhere.hpp"
+#include <support/elsewhere.hpp>
 
 namespace {
 
@@ -193,6 +193,6 @@ contenders python() {
                           {"CPython, Condition", {}, false, asking("Condition")},
                           {"CPython, Semaphore", {}, true, asking("Semaphore")}},
             .values = {{"CPython, Value: load", {}, asking("load")},
-                       {"CPython, Value: += under its lock", {}, asking("add")},
+                       {"CPython, Value: +=", {}, asking("add")},
                        {"CPython, RawArray: element", {}, asking("element")}}};
 }

@@ -1,14 +1,14 @@
 // What does a map cost beyond the work itself? (README.md)
 //
-//     map_overhead [ROUNDS]
+//     map_overhead [ROUNDS] [--json FILE]
 
-#include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#include <support/report.hpp>
 
 #include "work.hpp"
 
@@ -77,59 +77,46 @@ double ask(const contender& who, const question& asked, material& all) {
 } // namespace
 
 int main(int argc, char** argv) {
-    const int rounds = argc > 1 ? std::atoi(argv[1]) : 9;
+    report says("map_overhead", "What does a map cost beyond the work itself?", argc, argv, 9);
     std::vector<contender> all = ours(); // first: its workers are forked before other contenders have threads
     for (const auto others : {loop, openmp, onetbb, standard, mpi, python})
         for (auto& each : others()) all.push_back(std::move(each));
+    says.yardstick("loop");
+    says.yardstick("two memcpys");
+    says.rest(10); // OpenMP's threads spin for milliseconds after their work: on the processors where the next is to be measured
 
-    // The pools are made first, while this process is small.
-    const question questions[] = {
-        {"two workers made, and x*x over 2 items", subject::first, 2, 5},
-        {"x*x, 2 items, back to back", subject::square, 2, 1000},
-        {"x*x, 2 items, after 1 ms of rest", subject::square, 2, 1, true},
-        {"x*x, 1e2 items", subject::square, 100, 200},
-        {"x*x, 1e3 items", subject::square, 1'000, 100},
-        {"x*x, 1e4 items", subject::square, 10'000, 20},
-        {"x*x, 1e5 items", subject::square, 100'000, 10},
-        {"x*x, 1e6 items", subject::square, 1'000'000, 3},
-        {"x*x, 1e7 items", subject::square, 10'000'000, 1},
-        {"1 us, 1e4 items", subject::microsecond, 10'000, 1},
-        {"10 us, 1e3 items, 1% of them 1 ms, all at the end", subject::skewed, 1'000, 1, false, true},
-        {"s + '!', 1e5 strings", subject::texts, 100'000, 1},
-        {"2 * x, 1e5 vectors of 8 numbers", subject::vectors, 100'000, 1},
-        {"one argument of 1 MiB, and one result", subject::block, 1 << 20, 10},
+    const std::string by_vectors = "ours, private vectors", in_common = "ours, common memory";
+    const double all_of_two = 0.5; // what two workers need of the loop's time, if there were nothing else
+    struct row {
+        question what;
+        std::vector<goal> goals = {};
+        bool pictured = false;
     };
-    std::printf("us a call: median (smallest, largest) of %d rounds, or of fewer where a round takes long; ns an item\n", rounds);
-    std::fflush(stdout);
-    for (const auto& asked : questions) {
-        material what(asked);
-        std::vector<std::vector<double>> times(all.size());
-        std::vector<int> rounds_left(all.size(), rounds);
-        for (int round = -1; round < rounds; ++round)
-            for (std::size_t c = 0; c < all.size(); ++c) {
-                if (rounds_left[c] <= 0) continue;
-                // OpenMP's threads spin for milliseconds after their work: on the processors where the next is to be measured.
-                std::this_thread::sleep_for(std::chrono::milliseconds(10));
-                const auto begin = std::chrono::steady_clock::now();
-                const double t = ask(all[c], asked, what);
-                const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-                if (t < 0)
-                    rounds_left[c] = 0;
-                else if (round < 0) // one that isn't counted; and the slow ones have a second in all
-                    rounds_left[c] = std::clamp(static_cast<int>(1 / seconds), 1, rounds);
-                else
-                    --rounds_left[c], times[c].push_back(t);
-            }
-        std::printf("\n%s\n", asked.text);
-        for (std::size_t c = 0; c < all.size(); ++c) {
-            auto& t = times[c];
-            if (t.empty()) continue;
-            std::sort(t.begin(), t.end());
-            const double median = t[t.size() / 2];
-            std::printf("    %-24s %12.2f (%.2f, %.2f)%*s", all[c].name.c_str(), median, t.front(), t.back(), 2, "");
-            if (asked.what != subject::block && asked.items > 2) std::printf("%.2f ns", 1000 * median / static_cast<double>(asked.items));
-            std::printf("\n");
-        }
-        std::fflush(stdout);
+    // The pools are made first, while this process is small.
+    const row rows[] = {
+        {{"two workers made, and x*x over 2 items", subject::first, 2, 5}, {{by_vectors, 500}}},
+        {{"x*x, 2 items, back to back", subject::square, 2, 1000}, {{by_vectors, 1.5}, {by_vectors, 1. / 120, "CPython Pool"}}, true},
+        {{"x*x, 2 items, after 1 ms of rest", subject::square, 2, 1, true}, {{by_vectors, 35}, {by_vectors, 1. / 7, "CPython Pool"}}, true},
+        {{"x*x, 1e2 items", subject::square, 100, 200}},
+        {{"x*x, 1e3 items", subject::square, 1'000, 100}},
+        {{"x*x, 1e4 items", subject::square, 10'000, 20}, {}, true},
+        {{"x*x, 1e5 items", subject::square, 100'000, 10}},
+        {{"x*x, 1e6 items", subject::square, 1'000'000, 3},
+         {{in_common, 1.2, "openmp static"}, {in_common, 1. / 300, "CPython Pool"}}, true},
+        {{"x*x, 1e7 items", subject::square, 10'000'000, 1}, {{by_vectors, 25'000}, {by_vectors, 1 / 1.5, "MPI"}}, true},
+        {{"1 us, 1e4 items", subject::microsecond, 10'000, 1}, {{by_vectors, all_of_two / 0.98, "loop"}}, true},
+        {{"10 us, 1e3 items, 1% of them 1 ms, all at the end", subject::skewed, 1'000, 1, false, true},
+         {{by_vectors, all_of_two / 0.97, "loop"}}, true},
+        {{"s + '!', 1e5 strings", subject::texts, 100'000, 1}, {}, true},
+        {{"2 * x, 1e5 vectors of 8 numbers", subject::vectors, 100'000, 1}},
+        {{"one argument of 1 MiB, and one result", subject::block, 1 << 20, 10}},
+    };
+    says.sheet("us a call");
+    for (const auto& [what, goals, pictured] : rows) {
+        material kept(what);
+        const bool counts = what.what != subject::block && what.items > 2;
+        says.ask({.text = what.text, .goals = goals, .items = counts ? static_cast<double>(what.items) : 0, .pictured = pictured}, all,
+                 [&question = what, &kept](const contender& who) { return ask(who, question, kept); });
     }
+    return says.finish();
 }

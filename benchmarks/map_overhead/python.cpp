@@ -6,7 +6,7 @@
 #include <memory>
 #include <sstream>
 
-#include "../elsewhere.hpp"
+#include <support/elsewhere.hpp>
 
 namespace {
 

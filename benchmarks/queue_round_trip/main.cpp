@@ -1,47 +1,25 @@
 // How long does an answer take, from one process to another and back? (README.md)
 //
-//     queue_round_trip [ROUNDS]
+//     queue_round_trip [ROUNDS] [--json FILE]
 
-#include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <cstdlib>
+#include <utility>
 #include <vector>
 
-#include <sched.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <multiprocessing/memory/handle.hpp>
+#include <support/processes.hpp>
+#include <support/report.hpp>
 
 #include "contender.hpp"
 
-namespace memory = multiprocessing::memory;
-
 namespace {
 
-enum class setting { two_cores, unpinned, one_core };
-
-void pin(int core) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(core, &set);
-    ::sched_setaffinity(0, sizeof set, &set);
-}
-
-double microseconds_for(line& there, line& back, int n, setting where) {
-    cpu_set_t before;
-    ::sched_getaffinity(0, sizeof before, &before);
-    memory::birth birth;
-    const pid_t child = ::fork();
-    if (child == 0) {
-        birth.in_child();
-        if (where != setting::unpinned) pin(where == setting::one_core ? 0 : 1);
+double microseconds_for(line& there, line& back, int n, const cores& here, const cores& other) {
+    crew answering;
+    answering.start(other, [&] {
         for (int i = -n / 10; i < n; ++i) back.send(there.receive());
-        ::_exit(0);
-    }
-    birth.in_parent(child);
-    if (where != setting::unpinned) pin(0);
+    });
+    const pinned asking(here);
     auto begin = std::chrono::steady_clock::now();
     for (int i = -n / 10; i < n; ++i) {
         if (i == 0) begin = std::chrono::steady_clock::now();
@@ -49,38 +27,28 @@ double microseconds_for(line& there, line& back, int n, setting where) {
         if (back.receive() != i) std::abort();
     }
     const std::chrono::duration<double, std::micro> spent = std::chrono::steady_clock::now() - begin;
-    ::waitpid(child, nullptr, 0);
-    memory::bury(birth.slot());
-    ::sched_setaffinity(0, sizeof before, &before);
+    answering.join();
     return spent.count() / n;
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    const int rounds = argc > 1 ? std::atoi(argv[1]) : 5;
+    report says("queue_round_trip", "How long does a question and its answer take, between two processes?", argc, argv, 7);
     std::vector<contender> all = ours();
     for (auto more : {boost_message_queue, descriptors})
         for (auto& each : more()) all.push_back(std::move(each));
-    const struct {
-        const char* text;
-        setting where;
-    } settings[] = {{"on two cores", setting::two_cores}, {"unpinned", setting::unpinned}, {"both on one core", setting::one_core}};
-    std::printf("us a round trip of 8 bytes: median (smallest, largest) of %d rounds\n", rounds);
-    for (const auto& how : settings) {
-        std::printf("\n%s\n", how.text);
-        std::vector<std::vector<double>> times(all.size());
-        for (int round = -1; round < rounds; ++round)
-            for (std::size_t c = 0; c < all.size(); ++c) {
-                const auto there = all[c].make(), back = all[c].make();
-                const double t = microseconds_for(*there, *back, 5000, how.where);
-                if (round >= 0) times[c].push_back(t);
-            }
-        for (std::size_t c = 0; c < all.size(); ++c) {
-            auto& t = times[c];
-            std::sort(t.begin(), t.end());
-            std::printf("    %-24s %10.2f (%.2f, %.2f)\n", all[c].name.c_str(), t[t.size() / 2], t.front(), t.back());
-        }
-        std::fflush(stdout);
-    }
+    const cores two = two_cores();
+
+    says.sheet("us a round trip of 8 bytes");
+    const auto between = [](const cores& here, const cores& other) {
+        return [=](const contender& who) {
+            const auto there = who.make(), back = who.make();
+            return microseconds_for(*there, *back, 5000, here, other);
+        };
+    };
+    says.ask({.text = "on two cores", .goals = {{"ours, Queue", 0.6}}, .pictured = true}, all, between({two[0]}, {two[1]}));
+    says.ask({.text = "unpinned", .pictured = true}, all, between({}, {}));
+    says.ask({.text = "both on one core", .pictured = true}, all, between({two[0]}, {two[0]}));
+    return says.finish();
 }

@@ -31,6 +31,7 @@ struct contender {
 
 // One function a file.
 std::vector<contender> ours();
+std::vector<contender> bare_rings();
 std::vector<contender> boost_message_queue();
 std::vector<contender> posix_queue();
 std::vector<contender> sockets();

@@ -1,50 +1,47 @@
 // How long does a message take through a queue, when one follows the other? (README.md)
 //
-//     queue_throughput [ROUNDS] [SIZE]
+//     queue_throughput [ROUNDS [SIZE]] [--json FILE]
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sched.h>
-#include <sys/wait.h>
-#include <unistd.h>
+
+#include <fmt/format.h>
 
 #include <multiprocessing/memory/handle.hpp>
 
-#include "contender.hpp"
+#include <support/processes.hpp>
+#include <support/report.hpp>
 
-namespace memory = multiprocessing::memory;
+#include "contender.hpp"
 
 namespace {
 
-enum class setting { two_cores, unpinned, one_core };
+/// How many producers and as many consumers, and where.
+struct setting {
+    int pairs;
+    const char* text;
+    const char* word; ///< CPython's
+    cores producers = {}, consumers = {};
+};
 
-void pin(int core) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(core, &set);
-    ::sched_setaffinity(0, sizeof set, &set);
-}
-
-double nanoseconds_for(line& q, std::size_t size, std::size_t n, int pairs, setting where) {
+double nanoseconds_for(line& q, std::size_t size, std::size_t n, const setting& how) {
     struct gate {
         std::atomic<int> ready{0};
         std::atomic<bool> open{false};
     };
-    auto start = memory::handle<gate>::create();
-    const std::size_t each = std::max<std::size_t>(n / static_cast<std::size_t>(pairs), 1);
-    std::vector<std::pair<pid_t, memory::seat>> children;
-    for (int i = 0; i < 2 * pairs; ++i) {
-        memory::birth birth;
-        const pid_t child = ::fork();
-        if (child == 0) {
-            birth.in_child();
-            if (where != setting::unpinned) pin(where == setting::one_core ? 0 : i % 2);
+    const auto start = multiprocessing::memory::handle<gate>::create();
+    const auto pairs = static_cast<std::size_t>(how.pairs);
+    const std::size_t each = std::max<std::size_t>(n / pairs, 1);
+    crew all;
+    for (std::size_t i = 0; i < 2 * pairs; ++i)
+        all.start(i % 2 == 0 ? how.producers : how.consumers, [&] {
             std::vector<char> message(size, 'x');
             ++start->ready;
             while (!start->open) ::sched_yield();
@@ -53,65 +50,88 @@ double nanoseconds_for(line& q, std::size_t size, std::size_t n, int pairs, sett
                 i % 2 == 0 ? q.send_many(message.data(), size, some) : q.receive_many(message.data(), size, some);
                 done += some;
             }
-            ::_exit(0);
-        }
-        birth.in_parent(child);
-        children.emplace_back(child, birth.slot());
-    }
-    while (start->ready < 2 * pairs) ::sched_yield();
+        });
+    while (start->ready < 2 * how.pairs) ::sched_yield();
     const auto begin = std::chrono::steady_clock::now();
     start->open = true;
-    for (const auto& child : children) {
-        ::waitpid(child.first, nullptr, 0);
-        memory::bury(child.second);
-    }
+    all.join();
     const std::chrono::duration<double, std::nano> spent = std::chrono::steady_clock::now() - begin;
-    return spent.count() / static_cast<double>(each * static_cast<std::size_t>(pairs));
+    return spent.count() / static_cast<double>(each * pairs);
+}
+
+/// Any contender, CPython's too.
+struct anyone {
+    std::string name;
+    std::function<double(std::size_t size, std::size_t n, const setting&)> nanoseconds;
+};
+
+std::vector<anyone> everybody() {
+    std::vector<anyone> all;
+    for (auto more : {ours, bare_rings, boost_message_queue, posix_queue, sockets, redis})
+        for (auto& who : more())
+            all.push_back({who.name, [who](std::size_t size, std::size_t n, const setting& how) {
+                               if (how.pairs > 1 && !who.shared) return -1.0;
+                               const auto q = who.make(size);
+                               return q == nullptr ? -1.0
+                                                   : nanoseconds_for(*q, size, std::max<std::size_t>(n / who.fewer, 8), how);
+                           }});
+    for (const std::string kind : {"Queue", "SimpleQueue", "Pipe"})
+        all.push_back({"CPython, " + kind, [kind](std::size_t size, std::size_t n, const setting& how) {
+                           if (how.pairs > 1 && kind == "Pipe") return -1.0;
+                           const std::size_t each = std::max<std::size_t>(n / 50, 8) / static_cast<std::size_t>(how.pairs);
+                           const double t = python(kind, size, each, how.pairs, how.word);
+                           return t > 0 ? t : -1;
+                       }});
+    return all;
+}
+
+std::vector<goal> goals(std::size_t size, const setting& how) {
+    const std::string where = how.word;
+    if (how.pairs == 1 && where == "two") {
+        if (size == 8)
+            return {{"ours, Queue", 80}, {"ours, Queue", 1.3, "bare ring"}, {"ours, put_many and get_many", 20},
+                    {"ours, Queue", 1. / 2, "Boost message_queue"}, {"ours, Queue", 1. / 35, "CPython, Queue"}};
+        if (size == 64) return {{"ours, Queue", 1.3, "bare ring"}};
+        if (size == 1024) return {{"ours, Queue", 140}, {"ours, Queue", 1 / 2.5, "Boost message_queue"}};
+        if (size == 65536) return {{"ours, Queue", 65536 / 13.}, {"ours, Queue", 1. / 16, "CPython, Queue"}};
+        if (size > 65536) return {{"ours, Queue", static_cast<double>(size) / 10}, {"ours, Queue", 1. / 25, "CPython, Queue"}};
+    }
+    if (how.pairs == 2 && where == "unpinned") {
+        if (size == 8)
+            return {{"ours, Queue", 110}, {"ours, Queue", 1.3, "bare ring"}, {"ours, Queue", 1 / 1.7, "Boost message_queue"}};
+        if (size == 64) return {{"ours, Queue", 1.3, "bare ring"}};
+        if (size == 1024) return {{"ours, Queue", 180}, {"ours, Queue", 1 / 2.5, "Boost message_queue"}};
+    }
+    return {};
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    const int rounds = argc > 1 ? std::atoi(argv[1]) : 5;
-    const std::size_t only = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 0;
-    std::vector<contender> all = ours();
-    for (auto more : {boost_message_queue, posix_queue, sockets, redis})
-        for (auto& each : more()) all.push_back(std::move(each));
-
-    const struct {
-        const char* text;
-        setting where;
-        const char* word;
-    } settings[] = {{"on two cores", setting::two_cores, "two"},
-                    {"unpinned", setting::unpinned, "unpinned"},
-                    {"all on one core", setting::one_core, "one"}};
-    std::printf("ns a message: median (smallest, largest) of %d rounds\n", rounds);
-    for (const std::size_t size : {std::size_t{8}, std::size_t{64}, std::size_t{1024}, std::size_t{65536}, std::size_t{1} << 24})
-        for (const int pairs : {1, 2, 4})
-            for (const auto& how : settings) {
-                if (only != 0 && size != only) continue;
-                const std::size_t n = size <= 1024 ? 100'000 : size <= 65536 ? 5'000 : 32;
-                std::printf("\n%zu bytes, %d to %d, %s\n", size, pairs, pairs, how.text);
-                std::vector<std::vector<double>> times(all.size());
-                for (int round = -1; round < rounds; ++round)
-                    for (std::size_t c = 0; c < all.size(); ++c) {
-                        if (pairs > 1 && !all[c].shared) continue;
-                        const auto q = all[c].make(size);
-                        if (q == nullptr) continue;
-                        const double t = nanoseconds_for(*q, size, std::max<std::size_t>(n / all[c].fewer, 8), pairs, how.where);
-                        if (round >= 0) times[c].push_back(t);
-                    }
-                for (std::size_t c = 0; c < all.size(); ++c) {
-                    auto& t = times[c];
-                    if (t.empty()) continue;
-                    std::sort(t.begin(), t.end());
-                    std::printf("    %-30s %12.0f (%.0f, %.0f)\n", all[c].name.c_str(), t[t.size() / 2], t.front(), t.back());
-                }
-                for (const char* kind : {"Queue", "SimpleQueue", "Pipe"}) {
-                    if (pairs > 1 && std::string(kind) == "Pipe") continue;
-                    const double t = python(kind, size, std::max<std::size_t>(n / 50, 8) / static_cast<std::size_t>(pairs), pairs, how.word);
-                    if (t > 0) std::printf("    %-30s %12.0f (once)\n", (std::string("CPython, ") + kind).c_str(), t);
-                }
-                std::fflush(stdout);
-            }
+    report says("queue_throughput", "How long does a message take through a queue, when one follows the other?", argc, argv, 5);
+    says.patience(0.3);
+    says.yardstick("bare ring");
+    says.yardstick("bare ring, 64 at a time");
+    const std::size_t only = says.arguments().empty() ? 0 : std::strtoull(says.arguments().front().c_str(), nullptr, 10);
+    const std::vector<anyone> all = everybody();
+    const cores two = two_cores(), first{two[0]}, second{two[1]};
+    const setting settings[] = {{1, "one to one, on two cores", "two", first, second},
+                                {1, "one to one, unpinned", "unpinned"},
+                                {1, "one to one, both on one core", "one", first, first},
+                                {2, "two to two, on two cores", "two", first, second},
+                                {2, "two to two, unpinned", "unpinned"},
+                                {4, "four to four, unpinned", "unpinned"}};
+    const std::pair<std::size_t, const char*> sizes[] = {
+        {8, "8 bytes"}, {64, "64 bytes"}, {1024, "1 KiB"}, {65536, "64 KiB"}, {std::size_t{1} << 24, "16 MiB"}};
+    for (const auto& [size, words] : sizes) {
+        if (only != 0 && size != only) continue;
+        const std::size_t n = size <= 1024 ? 100'000 : size <= 65536 ? 5'000 : 32;
+        says.sheet("ns a message", words);
+        for (const setting& how : settings) {
+            const bool pictured = std::string(how.word) == (how.pairs == 1 ? "two" : "unpinned") && how.pairs <= 2 && size != 64;
+            says.ask({.text = how.text, .goals = goals(size, how), .pictured = pictured}, all,
+                     [&, size = size](const anyone& who) { return who.nanoseconds(size, n, how); });
+        }
+    }
+    return says.finish();
 }

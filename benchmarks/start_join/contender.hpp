@@ -7,15 +7,12 @@
 
 struct contender {
     std::string name;
-    std::function<void()> start_and_join;
+    /// Microseconds for one, by its own clock, from a parent that has touched so many GiB of private memory, as this one has; less than
+    /// 0 when it has no such method. `method`: fork, spawn, forkserver.
+    std::function<double(const std::string& method, int gib)> start_and_join;
 };
 
+// One function a file.
 std::vector<contender> ours();
 std::vector<contender> bare();
-
-/// CPython's, by itself: microseconds for each of `rounds` starts, by each method, with `gib` GiB touched. Empty without a python3.
-struct python_result {
-    std::string name;
-    std::vector<double> microseconds;
-};
-std::vector<python_result> python(int rounds, int gib);
+std::vector<contender> python();

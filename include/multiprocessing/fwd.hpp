@@ -94,6 +94,8 @@ class DictProxy;
 template <typename T = Object>
 class ListProxy;
 template <typename T = Object>
+class SetProxy;
+template <typename T = Object>
 class QueueProxy;
 template <typename T = Object>
 class JoinableQueueProxy;

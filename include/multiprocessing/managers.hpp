@@ -15,4 +15,5 @@
 #include <multiprocessing/manager/proxy.hpp>           // Proxy
 #include <multiprocessing/manager/queue.hpp>           // QueueProxy, JoinableQueueProxy
 #include <multiprocessing/manager/semaphore.hpp>       // SemaphoreProxy, BoundedSemaphoreProxy
+#include <multiprocessing/manager/set.hpp>             // SetProxy
 #include <multiprocessing/manager/value.hpp>           // ValueProxy, ArrayProxy

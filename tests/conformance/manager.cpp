@@ -212,6 +212,91 @@ TEST_CASE("keys are equal where they are in Python", "[conformance][manager]") {
     CHECK_THROWS_AS(locks[mp::Lock()] = 1, mp::TypeError);
 }
 
+TEST_CASE("sets: what a child does to one that its parent sees", "[conformance][manager]") {
+    const auto ctx = each_context();
+    const near_or_far manager(ctx);
+    INFO(ctx.get_start_method() << (manager.is_far ? ", far" : ""));
+    const auto s = manager->set<std::string>({"b", "a", "b"});
+    CHECK(printed(s) == "{'b', 'a'}");
+    const int code = run(
+        ctx,
+        [](mp::SetProxy<std::string> o) {
+            checker check;
+            check(o.len() == 2 && o.contains("a") && !o.contains("z") && !o.empty());
+            check(o.add("c") && !o.add("c"));
+            check(o.discard("b") && !o.discard("b"));
+            o.update({"d", "e", "d"});
+            check(o.pop() == "e");
+            std::string all;
+            for (const auto& each : o) all += each;
+            check(all == "acd");
+        },
+        s);
+    CHECK(code == 0);
+    CHECK(printed(s) == "{'a', 'c', 'd'}");
+    s.remove("c");
+    CHECK_THROWS_AS(s.remove("c"), std::out_of_range);
+    s.clear();
+    CHECK(printed(s) == "set()");
+    CHECK_THROWS_WITH(s.pop(), "pop from an empty set");
+    if (!manager.is_far) return;
+    CHECK(manager.server.number_of_objects() == 1);
+}
+
+TEST_CASE("sets: unions, differences, and what they have of one another", "[conformance][manager]") {
+    const near_or_far manager{mp::Context(StartMethod::fork)};
+    const auto low = manager->set<int>({0, 1, 2, 3, 4}), odd = manager->set<int>(std::vector{1, 3, 5});
+    CHECK(printed(low | odd) == "{0, 1, 2, 3, 4, 5}");
+    CHECK(printed(low & odd) == "{1, 3}");
+    CHECK(printed(low - odd) == "{0, 2, 4}");
+    CHECK(printed(low ^ odd) == "{0, 2, 4, 5}");
+    CHECK(low.union_({7, 8}).len() == 7);
+    CHECK(low.intersection(std::vector{2, 3, 9}) == (low & low.copy().intersection({3, 2})));
+    CHECK(odd.difference({5}) == (odd.copy() & low));
+    CHECK(odd.symmetric_difference({5, 6}) == mp::manager::plain_set<int>{6, 3, 1});
+    CHECK((odd - odd).empty());
+    CHECK(low.isdisjoint({5, 6}));
+    CHECK_FALSE(low.isdisjoint(odd));
+    CHECK(low.issuperset({0, 4}));
+    CHECK_FALSE(low.issuperset(odd));
+    CHECK(odd.issubset(std::vector{1, 2, 3, 4, 5}));
+    CHECK((low & odd) < low);
+    CHECK((low | odd) >= odd);
+    CHECK(low <= low);
+    CHECK_FALSE(low < low);
+    CHECK_FALSE(low > odd);
+
+    const auto same = low, equal = manager->set<int>(low);
+    CHECK(same == low);
+    CHECK_FALSE(equal == low);
+    CHECK(equal.copy() == low.copy());
+    equal |= odd;
+    CHECK(equal.len() == 6);
+    equal -= low;
+    CHECK(printed(equal) == "{5}");
+    equal ^= odd;
+    CHECK(printed(equal) == "{1, 3}");
+    equal &= mp::manager::plain_set<int>{3, 4};
+    CHECK(printed(equal) == "{3}");
+
+    const auto o = manager->set({true, 2.0, "x", nullptr});
+    CHECK_FALSE(o.add(1));
+    CHECK(o.contains(2));
+    CHECK(printed(o) == "{True, 2.0, 'x', None}");
+    CHECK(printed(o & manager->set({2, 1})) == "{True, 2.0}");
+    CHECK_THROWS_WITH(o.add(mp::Object{1, 2}), "unhashable type: 'list'");
+    std::ostringstream out;
+    out << o - o;
+    CHECK(out.str() == "set()");
+    if (manager.is_far) return;
+    const auto sets = manager->dict<std::string, mp::SetProxy<int>>();
+    sets["odd"] = odd;
+    sets["odd"]->add(7);
+    CHECK(odd.contains(7));
+    CHECK(printed(sets).starts_with("{'odd': <SetProxy object, typeid 'set' at 0x"));
+    manager->Queue<mp::SetProxy<int>>().put(odd);
+}
+
 TEST_CASE("T094: queues in lists and dicts", "[conformance][manager]") {
     const auto ctx = each_context();
     auto manager = manager_of(ctx);
@@ -689,11 +774,95 @@ TEST_CASE("over a network the same dicts and lists stand in the server", "[confo
     CHECK_THROWS_AS(client.create_remote("Pool", mp::PoolProxy::call_that_makes({})), mp::ValueError); // no function comes from there
     CHECK_THROWS_AS(client.Queue<mp::Lock>().put(mp::Lock()), mp::NotPortableError);
 
+    auto of_lists = client.dict<std::string, mp::ListProxy<int>>();
+    of_lists["near"] = client.list<int>({1}); // nobody but the dict has it
+    of_lists["near"]->append(2);
+    CHECK(printed(*of_lists.try_get("near")) == "[1, 2]");
+    CHECK_THROWS_AS(of_lists.set("x", mp::Manager().list<int>()), mp::NotPortableError);
+    of_lists.clear();
+
     // A proxy travels: the child works in the same server.
     const mp::Context ctx(StartMethod::fork);
     CHECK(run(ctx, [](mp::DictProxy<std::string, int> theirs) { theirs["from the child"] = 1; }, d) == 0);
     CHECK(d["from the child"] == 1);
-    CHECK(manager.number_of_objects() == 7);
+    CHECK(manager.number_of_objects() == 8);
+}
+
+TEST_CASE("T093 over a network: proxies in dicts and lists keep what they refer to, as long as they are there", "[conformance][manager]") {
+    mp::SyncManager manager({.address = "localhost:0", .authkey = "abracadabra"});
+    manager.start();
+    mp::SyncManager client({.address = manager.address(), .authkey = "abracadabra"});
+    client.connect();
+    const mp::Context ctx(StartMethod::fork);
+    using inner = mp::DictProxy<std::string, int>;
+    auto d = client.dict<std::string, inner>();
+    auto l = client.list<std::pair<int, std::vector<inner>>>();
+    const auto come_to = [&](std::size_t n) { // what is dropped is told without waiting
+        for (int i = 0; i < 2000 && client.number_of_objects() != n; ++i) std::this_thread::sleep_for(5ms);
+        return client.number_of_objects() == n;
+    };
+    REQUIRE(come_to(2));
+
+    d["a"] = client.dict<std::string, int>({{"x", 1}});
+    CHECK(come_to(3));
+    d["a"]["x"] += 1;
+    CHECK(printed(d["a"].get()) == "{'x': 2}");
+    const auto kept = d.at("a");
+    d["a"] = client.dict<std::string, int>(); // another one
+    CHECK(come_to(4));
+    CHECK(printed(kept) == "{'x': 2}");
+    d.set("b", kept);
+    CHECK(d.pop("a").empty());
+    CHECK(come_to(3));
+    CHECK(d.at("b") == kept);
+    CHECK(d.setdefault("b", client.dict<std::string, int>()) == kept);
+    CHECK(d.setdefault("c", client.dict<std::string, int>({{"y", 5}})).at("y") == 5);
+    CHECK(d.update("c", [&](const inner&) { return kept; }, kept) == kept);
+    CHECK(come_to(3));
+
+    // What a process leaves that is gone, by itself or killed.
+    CHECK(run(ctx, [](mp::DictProxy<std::string, inner> theirs, mp::SyncManager m) { theirs["child"] = m.dict<std::string, int>({{"z", 7}}); },
+              d, client) == 0);
+    CHECK(d["child"]["z"] == 7);
+    auto killed = ctx.Process([=] {
+        const auto mine = d.at("child");
+        l.append({1, {mine, kept, client.dict<std::string, int>()}});
+        std::raise(SIGKILL);
+    });
+    killed.start();
+    killed.join();
+    CHECK(come_to(5));
+    CHECK(l.at(0).second.at(1) == kept);
+    CHECK(l[0].get().second[0]["z"] == 7);
+    l.extend({{2, {kept}}, {3, {}}});
+    CHECK(l.pop().second.empty());
+    CHECK(l.pop(0).second.at(2).empty());
+    CHECK(come_to(4));
+    CHECK(l.to_vector().at(0).second.at(0) == kept);
+    CHECK(d.values().size() == 3);
+    CHECK(d.copy().at("child").at("z") == 7);
+    CHECK(d.popitem().first == "child");
+
+    // In each other, and then gone.
+    auto outer = client.dict<std::string, mp::DictProxy<std::string, inner>>();
+    outer["d"] = client.dict<std::string, inner>();
+    outer["d"]->set("deep", client.dict<std::string, int>({{"q", 1}}));
+    CHECK(outer["d"]["deep"].get().at("q") == 1);
+    CHECK(come_to(6));
+    outer = client.dict<std::string, mp::DictProxy<std::string, inner>>();
+    CHECK(come_to(4));
+    d.clear();
+    l.clear();
+    CHECK(come_to(4)); // d, l, outer, kept
+
+    auto q = client.Queue<inner>();
+    q.put(client.dict<std::string, int>({{"r", 2}}));
+    q.put(client.dict<std::string, int>());
+    CHECK(come_to(7));
+    CHECK(q.get().at("r") == 2);
+    CHECK(come_to(6));
+    q = client.Queue<inner>();
+    CHECK(come_to(5));
 }
 
 TEST_CASE("A188: a dummy manager makes the same for threads, and serves what is registered", "[conformance][manager][dummy]") {

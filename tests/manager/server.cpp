@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <multiprocessing/manager/kept_references.hpp>
 #include <multiprocessing/manager/remote.hpp>
 #include <multiprocessing/manager/servant.hpp>
 #include <multiprocessing/process/exit.hpp>
@@ -368,4 +369,34 @@ TEST_CASE("what a family can't take out of itself says so", "[manager][server]")
     CHECK_THROWS_AS(serial::pack(c), mp::NotPortableError); // bytes that anybody may keep
     const manager::for_the_network medium;
     CHECK_THROWS_AS(serial::pack_message(c), mp::NotPortableError); // the server has no address
+}
+
+TEST_CASE("references are found in bytes: whole ones of that server alone", "[manager][server]") {
+    constexpr std::uint64_t id = 0x1122'3344'5566'7788;
+    const auto written = [](std::uint64_t server, std::uint64_t number, manager::way by = manager::way::address) {
+        serial::writer out;
+        manager::write_address(out, by, server, "localhost:50000", number);
+        return std::move(out).take();
+    };
+    const auto found_in = [&](std::vector<std::byte> bytes) {
+        std::vector<std::uint64_t> numbers;
+        manager::for_each_reference(bytes, id, [&](std::byte& by, std::uint64_t number) {
+            by = static_cast<std::byte>(manager::way::granted);
+            numbers.push_back(number);
+        });
+        return numbers;
+    };
+    std::vector<std::byte> all(3, std::byte{0x88});
+    for (const auto& each : {written(id, 7), written(id + 1, 8), written(id, 9, manager::way::granted), written(id, 10, manager::way::keyed)})
+        all.insert(all.end(), each.begin(), each.end());
+    const std::size_t end_of_9 = 3 + 3 * written(id, 7).size();
+    all.insert(all.end(), 2, std::byte{1});
+    CHECK(found_in(all) == std::vector<std::uint64_t>{7, 9});
+    for (std::size_t n = 0; n < all.size(); ++n) {
+        const std::size_t whole = (n >= 3 + written(id, 7).size() ? 1U : 0U) + (n >= end_of_9 ? 1U : 0U);
+        REQUIRE(found_in({all.begin(), all.begin() + static_cast<std::ptrdiff_t>(n)}).size() == whole); // nothing beyond the end is read
+    }
+    std::vector<std::byte> overstated = written(id, 7);
+    overstated[9] = overstated[16] = std::byte{0xff}; // the address's size
+    CHECK(found_in(overstated).empty());
 }

@@ -1,3 +1,4 @@
+#include <multiprocessing/manager/set.hpp>
 #include <multiprocessing/manager/table.hpp>
 
 #include <csignal>
@@ -260,6 +261,31 @@ TEST_CASE("who is killed while it changes a table leaves the old value or the ne
     CHECK(old_ones > 0);
     CHECK(new_ones > 0);
     t.reset();
+    CHECK(objects() == at_first);
+}
+
+TEST_CASE("who is killed while it changes a set leaves the old elements or the new", "[manager][table][deaths]") {
+    const std::uint64_t at_first = objects();
+    std::optional<mp::SetProxy<std::string>> s;
+    const std::string longer(sanitized ? 40 : 3000, 'x');
+    const bool adds = GENERATE(true, false);
+    const auto fill = [&] {
+        s.emplace(manager::dict_store(manager::table::make()));
+        s->update({"a", "b"});
+        if (!adds) s->add(longer);
+    };
+    fill();
+    const unsigned steps = testing::kill_at_every_step([&] { adds ? s->add(longer) : s->discard(longer); }, [&](unsigned) {
+        INFO("after " << testing::last_step());
+        const bool is = s->contains(longer);
+        CHECK(s->copy().len() == (is ? 3 : 2));
+        CHECK(s->len() == (is ? 3 : 2));
+        CHECK(s->add(longer) == !is);
+        CHECK(s->copy() == manager::plain_set<std::string>{"a", "b", longer});
+        fill();
+    });
+    CHECK(steps > 2);
+    s.reset();
     CHECK(objects() == at_first);
 }
 

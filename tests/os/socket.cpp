@@ -1,6 +1,8 @@
 #include <multiprocessing/os/socket.hpp>
 
+#include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <string>
 #include <thread>
@@ -8,6 +10,8 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <multiprocessing/os/poll.hpp>
 
@@ -85,6 +89,43 @@ TEST_CASE("all is sent, also by a nonblocking socket and to somebody slow; nobod
     REQUIRE(os::send_some(one.get(), head) == -EPIPE);
     std::array<std::byte, 8> some;
     REQUIRE(os::receive_some(one.get(), some) == 0);
+}
+
+TEST_CASE("a private directory of somebody who was killed goes when the next one is made; one of the living stays", "[os][socket][deaths]") {
+    const os::private_directory living;
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const os::private_directory mine;
+        const os::descriptor socket = os::listen_at(os::endpoint::of_path(mine.path() + "/listener"), 1);
+        if (::write(ends[1], mine.path().data(), mine.path().size()) < 0) ::_exit(1);
+        ::raise(SIGKILL);
+    }
+    ::close(ends[1]);
+    std::string path(100, '\0');
+    path.resize(static_cast<std::size_t>(std::max<ssize_t>(::read(ends[0], path.data(), path.size()), 0)));
+    ::close(ends[0]);
+    ::waitpid(child, nullptr, 0);
+    REQUIRE(path.size() > 9);
+    REQUIRE(::access((path + "/listener").c_str(), F_OK) == 0);
+    const os::private_directory next;
+    REQUIRE(::access(path.c_str(), F_OK) == -1);
+    REQUIRE(::access(living.path().c_str(), F_OK) == 0);
+    REQUIRE(::access(next.path().c_str(), F_OK) == 0);
+}
+
+TEST_CASE("TCP sockets find out that the other machine has vanished", "[os][socket]") {
+    const os::descriptor listening = os::listen_at(os::endpoint::of_host("127.0.0.1", "0", true, os::endpoint::family::any).at(0), 1);
+    const auto connected = os::connect_to(os::endpoint_of(listening.get()), os::deadline::never());
+    auto taken = os::accept_from(listening.get());
+    while (!taken) taken = os::accept_from(listening.get());
+    for (const int socket : {connected->get(), taken->socket.get()}) {
+        int is = 0;
+        socklen_t size = sizeof is;
+        REQUIRE(::getsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &is, &size) == 0);
+        REQUIRE(is != 0);
+    }
 }
 
 TEST_CASE("a private directory is this user's, and goes with its object", "[os][socket]") {

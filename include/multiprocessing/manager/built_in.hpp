@@ -49,6 +49,7 @@ std::shared_ptr<servant> make_queue(const serial::message& arguments, const call
 inline void register_built_in(BaseManager& m) {
     m.register_servant("dict", &detail::make_plain<dict_servant>);
     m.register_servant("list", &detail::make_plain<list_servant>);
+    m.register_servant("set", &detail::make_plain<dict_servant>); // of keys without values
     m.register_servant("Lock", &detail::make_plain<lock_servant, false>);
     m.register_servant("RLock", &detail::make_plain<lock_servant, true>);
     m.register_servant("Semaphore", &detail::make_semaphore<false>);

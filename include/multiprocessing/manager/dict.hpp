@@ -1,7 +1,6 @@
 // Floor 10, manager/dict: DictProxy, a dict that processes share.
 #pragma once
 
-#include <cmath> // std::trunc
 #include <cstddef>
 #include <cstdint>
 #include <functional> // std::invoke
@@ -25,70 +24,13 @@
 #include <multiprocessing/fwd.hpp>
 #include <multiprocessing/manager/dict_store.hpp>
 #include <multiprocessing/manager/element.hpp>
+#include <multiprocessing/manager/packed_key.hpp>
 #include <multiprocessing/manager/shown.hpp>
 #include <multiprocessing/manager/snapshot.hpp>
 #include <multiprocessing/memory/handle.hpp>
 #include <multiprocessing/serial/object.hpp>
 
 namespace multiprocessing {
-
-namespace manager {
-
-/// A key's bytes. Those of an Object are the same for what is equal in Python: 1, 1.0 and True are one key. What is stored beside
-/// tells how it came.
-template <typename K>
-class packed_key {
-public:
-    explicit packed_key(const K& key) : item_(key), compared_(item_.bytes().size()) {
-        if (!item_.shares().empty()) throw TypeError("a shared object can't be a key: two handles to it have different bytes");
-    }
-    [[nodiscard]] operator table_key() const noexcept { return {item_.view(), compared_}; } // NOLINT
-    [[nodiscard]] std::size_t compared() const noexcept { return compared_; }
-    [[nodiscard]] static K unpack(const item_view& from) { return item::unpack_item<K>(from); }
-
-private:
-    item item_;
-    std::size_t compared_;
-};
-
-template <>
-class packed_key<Object> {
-public:
-    explicit packed_key(const Object& key) {
-        if (key.is_list() || key.is_dict()) throw TypeError("unhashable type: '" + std::string(key.type_name()) + "'");
-        if (const auto whole = as_whole(key)) {
-            compared_ = serial::packed_size(Object(*whole));
-            item_.emplace(std::pair<Object, Object>(*whole, key));
-        } else {
-            item_.emplace(key);
-            compared_ = item_->bytes().size();
-        }
-    }
-    [[nodiscard]] operator table_key() const noexcept { return {item_->view(), compared_}; } // NOLINT
-    [[nodiscard]] std::size_t compared() const noexcept { return compared_; }
-    [[nodiscard]] static Object unpack(const item_view& from) {
-        serial::reader in(from.bytes, "a key of a dict");
-        auto key = serial::take<Object>(in);
-        if (in.left() != 0) key = serial::take<Object>(in);
-        in.finish();
-        return key;
-    }
-
-private:
-    /// The int that equals what isn't one.
-    static std::optional<std::int64_t> as_whole(const Object& key) {
-        if (key.is_bool()) return key.as<bool>() ? 1 : 0;
-        if (!key.is_float()) return std::nullopt;
-        const auto value = key.as<double>();
-        if (value >= -0x1p63 && value < 0x1p63 && value == std::trunc(value)) return static_cast<std::int64_t>(value);
-        return std::nullopt;
-    }
-
-    std::optional<item> item_;
-    std::size_t compared_ = 0;
-};
-
-} // namespace manager
 
 /// A dict that any number of processes read and change; what manager.dict() returns.
 ///
@@ -147,11 +89,11 @@ public:
     [[nodiscard]] std::size_t len() const { return size(); }
     [[nodiscard]] bool empty() const { return size() == 0; }
 
-    void set(const K& key, const V& value) const { store_.set(manager::packed_key<K>(key), manager::item(value).view()); }
+    void set(const K& key, const V& value) const { store_.set(manager::packed_key<K>(key), store_.pack(value).view()); }
     /// The value that is there, or else this one, which is there then.
     V setdefault(const K& key, const V& value = V()) const {
         manager::item out;
-        return store_.set_default(manager::packed_key<K>(key), manager::item(value).view(), out) ? out.unpack<V>() : value;
+        return store_.set_default(manager::packed_key<K>(key), store_.pack(value).view(), out) ? out.unpack<V>() : value;
     }
     /// Replaces the value by f(value), while nobody else does: f may be called again with what another one has set meanwhile.
     /// A key that isn't there has `otherwise`. Returns the new value.
@@ -164,7 +106,7 @@ public:
             manager::item before;
             const bool is = store_.get(packed, before);
             V next = std::invoke(f, is ? before.unpack<V>() : otherwise);
-            if (store_.exchange(packed, is ? &before : nullptr, manager::item(next).view())) return next;
+            if (store_.exchange(packed, is ? &before : nullptr, store_.pack(next).view())) return next;
         }
     }
     /// Sets all of them in one go: a map, a range of pairs, {{k, v}, ...}, an mp::dict, another proxy.
@@ -176,11 +118,17 @@ public:
     void update(R&& pairs) const {
         manager::items keys, values;
         std::vector<std::size_t> compared;
+        if constexpr (std::ranges::sized_range<R>) {
+            const auto n = static_cast<std::size_t>(std::ranges::size(pairs));
+            keys.reserve(n);
+            values.reserve(n);
+            compared.reserve(n);
+        }
         for (auto&& each : pairs) {
-            const manager::packed_key<K> key(K(each.first));
+            const manager::packed_key<K> key(manager::as_a<K>(each.first));
             compared.push_back(key.compared());
             keys.add(manager::table_key(key).stored);
-            values.add(manager::item(V(each.second)).view());
+            values.add(store_.pack(manager::as_a<V>(each.second)).view());
         }
         store_.set_all(compared, keys, values);
     }
@@ -300,7 +248,7 @@ private:
 
 template <typename K, typename V>
 struct manager::served<DictProxy<K, V>> {
-    static std::shared_ptr<servant> by(DictProxy<K, V>& x) { return dict_servant::of(x.store()); }
+    static std::shared_ptr<servant> by(DictProxy<K, V>& x) { return std::make_shared<dict_servant>(x.store()); }
 };
 
 } // namespace multiprocessing

@@ -6,6 +6,7 @@
 #include <cstring> // std::memcpy
 #include <memory>  // std::addressof
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -94,10 +95,21 @@ private:
     alignas(8) std::byte short_[place::most_in_arena];
 };
 
+/// x itself, or the T that is made of it.
+template <typename T, typename U>
+[[nodiscard]] decltype(auto) as_a(const U& x) {
+    if constexpr (std::is_same_v<T, U>) return (x);
+    else return T(x);
+}
+
 /// Packed values in a row, for whole containers: one piece of memory.
 class items {
 public:
-    void reserve(std::size_t n) { ends_.reserve(n); }
+    /// For so many, if they are short.
+    void reserve(std::size_t n) {
+        ends_.reserve(n);
+        bytes_.reserve(n * 32);
+    }
     void add(const item_view& x) {
         bytes_.insert(bytes_.end(), x.bytes.begin(), x.bytes.end());
         shares_.insert(shares_.end(), x.shares.begin(), x.shares.end());

@@ -71,13 +71,13 @@ public:
     }
     [[nodiscard]] T get(std::int64_t index) const { return at(index); }
     void set(std::int64_t index, const T& x) const {
-        if (!store_.set(index, manager::item(x).view())) lacks("list assignment index", index);
+        if (!store_.set(index, store_.pack(x).view())) lacks("list assignment index", index);
     }
     [[nodiscard]] std::size_t size() const { return store_.size(); }
     [[nodiscard]] std::size_t len() const { return size(); }
     [[nodiscard]] bool empty() const { return size() == 0; }
 
-    void append(const T& x) const { store_.insert(manager::row::end, manager::item(x).view()); }
+    void append(const T& x) const { store_.insert(manager::row::end, store_.pack(x).view()); }
     void push_back(const T& x) const { append(x); }
     /// All at once.
     template <std::ranges::input_range R>
@@ -88,7 +88,7 @@ public:
     void extend(std::initializer_list<T> all) const { extend<std::initializer_list<T>>(std::move(all)); }
     void extend(const ListProxy& other) const { extend(other.to_vector()); }
     /// Before that index, or at the nearer end if there is no such index.
-    void insert(std::int64_t before, const T& x) const { store_.insert(before, manager::item(x).view()); }
+    void insert(std::int64_t before, const T& x) const { store_.insert(before, store_.pack(x).view()); }
     T pop(std::int64_t index = -1) const {
         manager::item out;
         if (!store_.take(index, out)) {
@@ -257,9 +257,10 @@ private:
         throw std::out_of_range(fmt::format("{} {} out of range: there are {} items", what, index, size()));
     }
     template <typename R>
-    static manager::items packed(R&& range) {
+    manager::items packed(R&& range) const {
         manager::items all;
-        for (auto&& each : range) all.add(manager::item(static_cast<T>(each)).view());
+        if constexpr (std::ranges::sized_range<R>) all.reserve(static_cast<std::size_t>(std::ranges::size(range)));
+        for (auto&& each : range) all.add(store_.pack(manager::as_a<T>(each)).view());
         return all;
     }
     /// Some, and a number that another change changes.
@@ -277,7 +278,7 @@ private:
 
 template <typename T>
 struct manager::served<ListProxy<T>> {
-    static std::shared_ptr<servant> by(ListProxy<T>& x) { return list_servant::of(x.store()); }
+    static std::shared_ptr<servant> by(ListProxy<T>& x) { return std::make_shared<list_servant>(x.store()); }
 };
 
 } // namespace multiprocessing

@@ -27,6 +27,7 @@
 #include <multiprocessing/manager/name_space.hpp>
 #include <multiprocessing/manager/queue.hpp>
 #include <multiprocessing/manager/semaphore.hpp>
+#include <multiprocessing/manager/set.hpp>
 #include <multiprocessing/manager/value.hpp>
 #include <multiprocessing/os/deadline.hpp>
 
@@ -53,9 +54,13 @@ namespace multiprocessing {
 ///
 /// - Python: `multiprocessing.managers.SyncManager`. Within a family EventProxy, QueueProxy, ... are mp::Event, mp::Queue, ..., with
 ///   their promises, and can be given to whoever takes those.
+/// - Over a network dicts, lists and queues hold values and proxies. Those of objects of the same server keep them, as long as they are
+///   in there; what a proxy of another server refers to must be held by somebody else.
 /// - A call that waits, over a network too, keeps nobody else waiting. When the client dies it takes nothing.
 /// - Threads: any, once it is started.
 /// - When the server dies: what was made without it goes on.
+/// - When a client dies: what it held is free and its references are gone, within a minute also if its machine has vanished from the
+///   network (net/listener.hpp).
 /// - Errors: ValueError before start() or connect(), and after shutdown(); NotPortableError for what a network can't carry.
 class SyncManager : public BaseManager {
 public:
@@ -101,6 +106,19 @@ public:
         return extended(list<T>(), std::forward<R>(items));
     }
 
+    template <typename T = Object>
+    [[nodiscard]] SetProxy<T> set() const {
+        return SetProxy<T>(new_dict("set"));
+    }
+    template <typename T = Object>
+    [[nodiscard]] SetProxy<T> set(std::initializer_list<std::type_identity_t<T>> elements) const {
+        return filled(set<T>(), elements);
+    }
+    template <typename T = Object, std::ranges::input_range R>
+    [[nodiscard]] SetProxy<T> set(R&& elements) const {
+        return filled(set<T>(), std::forward<R>(elements));
+    }
+
     [[nodiscard]] multiprocessing::Namespace Namespace() const { return multiprocessing::Namespace(new_dict()); }
     /// `Namespace({{"x", 1}, {"y", 2}})`: Namespace(x=1, y=2).
     [[nodiscard]] multiprocessing::Namespace Namespace(std::initializer_list<std::pair<std::string, Object>> names) const {
@@ -112,7 +130,7 @@ public:
     template <typename T = Object>
     [[nodiscard]] ValueProxy<T> Value(const T& init = T()) const {
         const auto store = new_list();
-        store.insert(manager::row::end, manager::item(init).view());
+        store.insert(manager::row::end, store.pack(init).view());
         return ValueProxy<T>(store);
     }
     /// So many T().
@@ -143,13 +161,13 @@ public:
     }
     [[nodiscard]] EventProxy Event() const { return is_far() ? EventProxy(far("Event")) : EventProxy(multiprocessing::Event()); }
     /// The action runs in one of those who wait. (Python: in the server.)
-    [[nodiscard]] BarrierProxy Barrier(int parties, std::function<void()> action = {}) const {
+    [[nodiscard]] BarrierProxy Barrier(int parties, sync::action action = {}) const {
         if (is_far()) return BarrierProxy(far("Barrier", std::pair(std::int64_t{parties}, std::int64_t{-1})), std::move(action));
         return BarrierProxy(multiprocessing::Barrier(parties, std::move(action)));
     }
     /// With a timeout for each wait() that has none of its own.
     template <typename Rep, typename Period>
-    [[nodiscard]] BarrierProxy Barrier(int parties, std::function<void()> action, std::chrono::duration<Rep, Period> timeout) const {
+    [[nodiscard]] BarrierProxy Barrier(int parties, sync::action action, std::chrono::duration<Rep, Period> timeout) const {
         if (!is_far()) return BarrierProxy(multiprocessing::Barrier(parties, std::move(action), timeout));
         const std::int64_t usual = manager::time_to_send(os::deadline(timeout));
         return BarrierProxy(far("Barrier", std::pair(std::int64_t{parties}, usual)), std::move(action));
@@ -192,15 +210,15 @@ private:
                                              "its workers are to do, or put it onto a queue");
         return create_remote("Pool", call);
     }
-    [[nodiscard]] manager::dict_store new_dict() const {
-        return is_far() ? manager::dict_store(create_remote("dict", {})) : manager::dict_store(manager::table::make());
+    [[nodiscard]] manager::dict_store new_dict(const char* what = "dict") const {
+        return is_far() ? manager::dict_store(create_remote(what, {})) : manager::dict_store(manager::table::make());
     }
     [[nodiscard]] manager::list_store new_list() const {
         return is_far() ? manager::list_store(create_remote("list", {})) : manager::list_store(manager::row::make());
     }
     template <typename Dict, typename Items>
-    static Dict filled(Dict made, const Items& items) {
-        made.update(items);
+    static Dict filled(Dict made, Items&& items) {
+        made.update(std::forward<Items>(items));
         return made;
     }
     template <typename List, typename Items>

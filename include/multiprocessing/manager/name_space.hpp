@@ -91,7 +91,7 @@ private:
 
 template <>
 struct manager::served<Namespace> {
-    static std::shared_ptr<servant> by(Namespace& x) { return dict_servant::of(x.names().store()); }
+    static std::shared_ptr<servant> by(Namespace& x) { return std::make_shared<dict_servant>(x.names().store()); }
 };
 
 } // namespace multiprocessing

@@ -25,7 +25,7 @@ namespace multiprocessing::manager {
 /// Items on their way to a client, under a number by which it says that it has them.
 struct handed_out {
     std::uint64_t number = 0; ///< 0: there were none in time
-    std::vector<packed_item> items;
+    std::vector<kept_item> items;
     bool may_be_more = false; ///< ask again
 };
 
@@ -49,16 +49,16 @@ public:
 private:
     /// Of one client.
     struct account {
-        std::map<std::uint64_t, std::vector<packed_item>> handed; ///< by their numbers
+        std::map<std::uint64_t, std::vector<kept_item>> handed; ///< by their numbers
         std::uint64_t had = 0;                                    ///< in its hands and not yet done with, these included
     };
     static constexpr std::size_t most_bytes_at_once = std::size_t{16} << 20;
 
     [[nodiscard]] handed_out hand_out(std::uint64_t most, const os::deadline& until, const caller& who);
-    void give_back(std::vector<packed_item>& all) noexcept {
+    void give_back(std::vector<kept_item>& all) noexcept {
         for (auto at = all.rbegin(); at != all.rend(); ++at) store_->give_back(std::move(*at));
     }
-    [[nodiscard]] std::vector<packed_item> take_account_of(std::uint64_t client, std::uint64_t number, bool has_them);
+    [[nodiscard]] std::vector<kept_item> take_account_of(std::uint64_t client, std::uint64_t number, bool has_them);
     void done(std::uint64_t client);
 
     const std::unique_ptr<queue_store> store_;
@@ -78,7 +78,9 @@ inline serial::message queue_servant::call(std::string_view method, const serial
     if (method == "#get") {
         const auto [most, time] = serial::unpack_message<std::pair<std::uint64_t, std::int64_t>>(arguments);
         const handed_out all = hand_out(most, received_time(time), who);
-        return serial::pack_message(std::tuple(all.number, all.items, all.may_be_more));
+        std::vector<packed_item> bytes;
+        for (const kept_item& each : all.items) bytes.push_back(each.bytes);
+        return serial::pack_message(std::tuple(all.number, std::move(bytes), all.may_be_more));
     }
     if (method == "#have" || method == "#refuse") {
         auto back = take_account_of(who.client, serial::unpack_message<std::uint64_t>(arguments), method == "#have");
@@ -100,7 +102,7 @@ inline handed_out queue_servant::hand_out(std::uint64_t most, const os::deadline
     auto one = store_->get(until, who);
     try {
         for (; one; one = store_->get(os::deadline::after({}), who)) {
-            bytes += one->size();
+            bytes += one->bytes.size();
             all.items.push_back(*std::move(one));
             if (all.items.size() == most) break;
             all.may_be_more = bytes >= most_bytes_at_once || store_->gives_singly();
@@ -120,13 +122,13 @@ inline handed_out queue_servant::hand_out(std::uint64_t most, const os::deadline
 }
 
 /// What is to be given back of it.
-inline std::vector<packed_item> queue_servant::take_account_of(std::uint64_t client, std::uint64_t number, bool has_them) {
+inline std::vector<kept_item> queue_servant::take_account_of(std::uint64_t client, std::uint64_t number, bool has_them) {
     const std::lock_guard lock(lock_);
     const auto at = accounts_.find(client);
     if (at == accounts_.end()) return {};
     const auto handed = at->second.handed.find(number);
     if (handed == at->second.handed.end()) return {};
-    std::vector<packed_item> items = std::move(handed->second);
+    std::vector<kept_item> items = std::move(handed->second);
     at->second.handed.erase(handed);
     if (has_them) items.clear();
     else at->second.had -= std::min<std::uint64_t>(at->second.had, items.size());

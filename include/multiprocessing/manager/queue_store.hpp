@@ -18,6 +18,7 @@
 #include <multiprocessing/manager/call.hpp>
 #include <multiprocessing/manager/servant.hpp>
 #include <multiprocessing/manager/waiting.hpp>
+#include <multiprocessing/memory/handle.hpp>
 #include <multiprocessing/os/deadline.hpp>
 #include <multiprocessing/os/log.hpp>
 #include <multiprocessing/serial/archive.hpp>
@@ -26,6 +27,12 @@ namespace multiprocessing::manager {
 
 /// An item as it travels: what call.hpp makes of a result, so it knows its type.
 using packed_item = std::vector<std::byte>;
+
+/// One that is in the server, with what keeps the objects of this server to which it refers.
+struct kept_item {
+    packed_item bytes;
+    std::vector<memory::holding> kept = {};
+};
 
 /// An item of type T, to be sent. What is in a server elsewhere can't hold objects of this machine's memory.
 template <typename T>
@@ -57,9 +64,9 @@ public:
     /// False: full until then.
     [[nodiscard]] virtual bool put(const packed_item& x, const os::deadline& until, const caller& who) = 0;
     /// Nothing: empty until then. What is taken counts as in somebody's hand until it is done().
-    [[nodiscard]] virtual std::optional<packed_item> get(const os::deadline& until, const caller& who) = 0;
+    [[nodiscard]] virtual std::optional<kept_item> get(const os::deadline& until, const caller& who) = 0;
     /// What was taken last by somebody who is dead, or can't use it.
-    virtual void give_back(packed_item x) noexcept = 0;
+    virtual void give_back(kept_item x) noexcept = 0;
     [[nodiscard]] virtual std::uint64_t size() const = 0;
     [[nodiscard]] virtual bool full() const = 0;
 
@@ -75,29 +82,31 @@ public:
 
 /// One that stands in the server itself, and knows no types.
 ///
-/// - What is given back is the first again.
+/// - What is given back is the first again. Who put a proxy may let go of it.
 class own_queue final : public queue_store {
 public:
     own_queue(std::int64_t most, bool is_joinable) noexcept
         : most_(most > 0 ? static_cast<std::uint64_t>(most) : 0), is_joinable_(is_joinable) {}
 
     bool put(const packed_item& x, const os::deadline& until, const caller& who) override {
+        kept_item mine{x};
+        mine.kept = who.keep(mine.bytes);
         auto held = room_.enter();
         if (!room_.await(held, until, who, [&] { return most_ == 0 || items_.size() < most_; })) return false;
-        items_.push_back(x);
+        items_.push_back(std::move(mine));
         room_.changed();
         return true;
     }
-    std::optional<packed_item> get(const os::deadline& until, const caller& who) override {
+    std::optional<kept_item> get(const os::deadline& until, const caller& who) override {
         auto held = room_.enter();
         if (!room_.await(held, until, who, [&] { return !items_.empty(); })) return std::nullopt;
-        std::optional<packed_item> x = std::move(items_.front());
+        std::optional<kept_item> x = std::move(items_.front());
         items_.pop_front();
         ++taken_;
         if (most_ != 0) room_.changed();
         return x;
     }
-    void give_back(packed_item x) noexcept override {
+    void give_back(kept_item x) noexcept override {
         const auto held = room_.enter();
         try {
             items_.push_front(std::move(x));
@@ -132,7 +141,7 @@ private:
     const std::uint64_t most_; ///< 0: as many as there is memory for
     const bool is_joinable_;
     waiting_room room_; // all else under its lock
-    std::deque<packed_item> items_;
+    std::deque<kept_item> items_;
     std::uint64_t taken_ = 0;
 };
 
@@ -160,7 +169,7 @@ public:
             }
         }
     }
-    std::optional<packed_item> get(const os::deadline& until, const caller& who) override {
+    std::optional<kept_item> get(const os::deadline& until, const caller& who) override {
         put_what_was_returned();
         std::optional<item> x = queue_.try_get();
         while (!x) {
@@ -172,15 +181,15 @@ public:
         put_what_was_returned();
         try {
             demand_there(who); // it may have died just before the item came
-            return pack_item(*x);
+            return kept_item{pack_item(*x)};
         } catch (...) {
             take_back(*std::move(x));
             throw;
         }
     }
-    void give_back(packed_item x) noexcept override {
+    void give_back(kept_item x) noexcept override {
         try {
-            take_back(unpack_item<item>(std::move(x)));
+            take_back(unpack_item<item>(std::move(x.bytes)));
         } catch (const std::exception& error) {
             os::log(os::log_level::error, "a manager can't give an item back to a queue: {}", error.what());
         }

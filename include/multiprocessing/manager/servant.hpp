@@ -2,13 +2,17 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <multiprocessing/exceptions.hpp> // ValueError, pid_t
 
+#include <multiprocessing/memory/handle.hpp>
 #include <multiprocessing/serial/archive.hpp>
 
 namespace multiprocessing::manager {
@@ -26,6 +30,20 @@ public:
     /// False when its process is dead, or its last connection is cut: nobody waits for the answer any more, and a call that waits
     /// for something gives up, by whatever exception. It may cost a call of the system, so a waiting one asks every 20 ms or so.
     [[nodiscard]] virtual bool is_there() const = 0;
+
+    // Bytes that come from it and go to it, of one that is reached over a network; within a family references are shared objects.
+
+    /// What keeps the objects of this server to which references in those bytes refer: while it is kept, they are. The references
+    /// are written as whoever gets them later must find them.
+    [[nodiscard]] virtual std::vector<memory::holding> keep(std::span<std::byte> bytes) const {
+        static_cast<void>(bytes);
+        return {};
+    }
+    /// Makes the references in bytes that were kept its own, as part of the answer. False: there are none.
+    [[nodiscard]] virtual bool hand_over(std::span<std::byte> bytes) const {
+        static_cast<void>(bytes);
+        return false;
+    }
 
     const std::uint64_t client; ///< a number that no other client of this server has or had; never 0
     const std::uint64_t thread; ///< a number of the calling thread, among those of this client: an RLock's owner is both

@@ -57,6 +57,8 @@ public:
     }
     [[nodiscard]] bool is_of(const server_core& core) const noexcept { return &of_ == &core; }
     void add(std::size_t position, std::uint64_t number);
+    /// One that stands in bytes which go along, and are written as they are. False: there is no such object.
+    [[nodiscard]] bool add(std::uint64_t number);
     /// They are somebody's now.
     [[nodiscard]] std::vector<std::uint64_t> take() noexcept { return std::exchange(numbers_, {}); }
 
@@ -109,6 +111,10 @@ public:
     void look_at(std::uint64_t number) noexcept;
     /// The same for all: somebody died.
     void look_at_all() noexcept;
+    /// From now on tokens stand in its own containers.
+    void keeps() noexcept { keeps_.store(true); }
+    /// A call has ended that may have dropped some of those. Looks, at every so many calls where there is much to look at.
+    void look_at_kept() noexcept;
     [[nodiscard]] std::size_t count() const {
         const std::lock_guard lock(lock_);
         return objects_.size();
@@ -151,6 +157,7 @@ private:
 
     [[nodiscard]] serial::message call_front(std::string_view method, const serial::message& arguments, const caller& who);
     [[nodiscard]] static bool is_referred_to(object_record& x) noexcept;
+    [[nodiscard]] bool drop_unreferred() noexcept;
     void tell_gone(std::uint64_t client, const std::map<std::uint64_t, std::uint64_t>& granted) noexcept;
 
     const std::shared_ptr<const registry> types_;
@@ -160,6 +167,8 @@ private:
     std::map<std::uint64_t, client_record> clients_;
     std::uint64_t next_number_ = 1;
     std::atomic<bool> stop_{false};
+    std::atomic<bool> keeps_{false};
+    std::atomic<std::uint64_t> calls_since_look_{0};
     std::function<void()> on_stop_;
 };
 
@@ -275,7 +284,8 @@ inline void server_core::look_at(std::uint64_t number) noexcept {
     objects_.erase(at);
 }
 
-inline void server_core::look_at_all() noexcept {
+/// Says whether there were any.
+inline bool server_core::drop_unreferred() noexcept {
     std::vector<std::shared_ptr<servant>> gone;
     const std::lock_guard lock(lock_);
     for (auto at = objects_.begin(); at != objects_.end();) {
@@ -286,10 +296,21 @@ inline void server_core::look_at_all() noexcept {
         try {
             gone.push_back(std::move(at->second.what));
         } catch (const std::bad_alloc&) {
-            return; // the next look finds the rest
+            return false; // the next look finds the rest
         }
         at = objects_.erase(at);
     }
+    return !gone.empty();
+}
+
+inline void server_core::look_at_all() noexcept {
+    while (drop_unreferred()) {} // what is in a dict goes with it
+}
+
+inline void server_core::look_at_kept() noexcept {
+    if (!keeps_.load() || ++calls_since_look_ < count() / 16) return;
+    calls_since_look_ = 0;
+    look_at_all();
 }
 
 inline void server_core::clear() noexcept {
@@ -392,6 +413,16 @@ inline void grants::add(std::size_t position, std::uint64_t number) {
         throw;
     }
     position_ = position;
+}
+inline bool grants::add(std::uint64_t number) {
+    numbers_.reserve(numbers_.size() + 1);
+    try {
+        of_.count_up(number);
+    } catch (const ValueError&) {
+        return false;
+    }
+    numbers_.push_back(number);
+    return true;
 }
 inline void grants::take_back() noexcept {
     for (const auto number : numbers_) of_.count_down(number);

@@ -10,6 +10,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 #include <multiprocessing/channel/connection.hpp>
 #include <multiprocessing/exceptions.hpp>
 #include <multiprocessing/manager/call.hpp>
+#include <multiprocessing/manager/kept_references.hpp>
 #include <multiprocessing/manager/remote.hpp>
 #include <multiprocessing/manager/server_core.hpp>
 #include <multiprocessing/net/listener.hpp>
@@ -65,14 +67,19 @@ inline std::uint64_t network_client(std::uint64_t id) noexcept { return id | std
 
 class socket_caller final : public caller {
 public:
-    socket_caller(Connection& connection, const std::atomic<bool>& is_cut, std::uint64_t client_, std::uint64_t thread_, pid_t pid_)
-        : caller(client_, thread_, pid_, true), connection_(connection), is_cut_(is_cut) {}
+    socket_caller(Connection& connection, const std::atomic<bool>& is_cut, server_core& core, grants& granted, std::uint64_t client_,
+                  std::uint64_t thread_, pid_t pid_)
+        : caller(client_, thread_, pid_, true), connection_(connection), is_cut_(is_cut), core_(core), granted_(granted) {}
     /// While it waits for its answer it has nothing to say: what can be read there is the end.
     [[nodiscard]] bool is_there() const override { return !is_cut_.load() && !connection_.poll(); }
+    [[nodiscard]] std::vector<memory::holding> keep(std::span<std::byte> bytes) const override { return keep_references(core_, bytes); }
+    [[nodiscard]] bool hand_over(std::span<std::byte> bytes) const override { return hand_over_references(core_, granted_, bytes); }
 
 private:
     Connection& connection_;
     const std::atomic<bool>& is_cut_;
+    server_core& core_;
+    grants& granted_;
 };
 
 /// Accepts clients, and gives each connection a thread.
@@ -192,7 +199,7 @@ inline void socket_server::converse(server_core& core, session& mine, std::uint6
             serial::reader in(bytes, "call");
             const request asked = read_request(in, arguments);
             is_wanted = asked.wants_answer;
-            const socket_caller who(mine.its, mine.is_cut, client, asked.thread, pid);
+            const socket_caller who(mine.its, mine.is_cut, core, granted, client, asked.thread, pid);
             const serial::message result = core.call(asked.object, asked.method, arguments, who);
             serial::writer out;
             write_answer(out, result);
@@ -203,6 +210,7 @@ inline void socket_server::converse(server_core& core, session& mine, std::uint6
             write_failure(out, serial::capture(std::current_exception()));
             reply = std::move(out).take();
         }
+        core.look_at_kept();
         if (is_wanted) mine.its.send_bytes(reply);
     }
 }

@@ -52,7 +52,7 @@ public:
             manager::items before;
             const std::uint64_t seen = store_.read_some(0, 1, before);
             T next = f(before.template unpack<T>(0));
-            if (store_.exchange(0, seen, manager::item(next).view())) return next;
+            if (store_.exchange(0, seen, store_.pack(next).view())) return next;
         }
     }
 
@@ -75,7 +75,7 @@ public:
         if (!store_.get(index, out)) throw ProcessError("a manager's Value has no value");
         return out.unpack<T>();
     }
-    void set(std::int64_t index, const T& x) const { static_cast<void>(store_.set(index, manager::item(x).view())); }
+    void set(std::int64_t index, const T& x) const { static_cast<void>(store_.set(index, store_.pack(x).view())); }
 
 private:
     friend struct memory::access;
@@ -105,7 +105,7 @@ public:
     }
     [[nodiscard]] T get(std::int64_t index) const { return at(index); }
     void set(std::int64_t index, const T& x) const {
-        if (!store_.set(index, manager::item(x).view())) throw std::out_of_range("array assignment index out of range");
+        if (!store_.set(index, store_.pack(x).view())) throw std::out_of_range("array assignment index out of range");
     }
     [[nodiscard]] std::size_t size() const { return store_.size(); }
     [[nodiscard]] std::size_t len() const { return size(); }
@@ -152,11 +152,11 @@ private:
 
 template <typename T>
 struct manager::served<ValueProxy<T>> {
-    static std::shared_ptr<servant> by(ValueProxy<T>& x) { return list_servant::of(x.store()); }
+    static std::shared_ptr<servant> by(ValueProxy<T>& x) { return std::make_shared<list_servant>(x.store()); }
 };
 template <typename T>
 struct manager::served<ArrayProxy<T>> {
-    static std::shared_ptr<servant> by(ArrayProxy<T>& x) { return list_servant::of(x.store()); }
+    static std::shared_ptr<servant> by(ArrayProxy<T>& x) { return std::make_shared<list_servant>(x.store()); }
 };
 
 } // namespace multiprocessing

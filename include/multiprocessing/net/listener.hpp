@@ -37,7 +37,9 @@ namespace multiprocessing::connection {
 /// - Python: `multiprocessing.connection.Listener`. There a client that connects and says nothing keeps out everybody else.
 /// - Threads: accept() may be called by several, who take turns; close() by any, and those who wait in accept() get ValueError.
 /// - Across fork(): parent and child both accept; the one that made it removes the name of its unix socket.
-/// - When a process dies: the address is free again; a unix socket's name stays in the file system until somebody removes it.
+/// - When a process dies: the address is free again; a unix socket's name stays in the file system until somebody removes it, that of
+///   a Listener without an address until this user makes another such one. A machine that vanishes from the network without a word
+///   is taken for gone after a minute; when something was on its way to it, after as long as the system tries (a quarter of an hour).
 /// - Errors: std::system_error (std::errc::address_in_use, ...), ValueError; ProcessError for a key without libcrypto.
 class Listener {
 public:
@@ -107,7 +109,7 @@ inline Listener::Listener(ListenerOptions options) {
         else if (options.family == "AF_INET6") address = "[::1]:0";
         else {
             directory_ = std::make_unique<os::private_directory>();
-            address = directory_->path() + "/listener";
+            address = directory_->path() + '/' + os::private_directory::socket_name;
         }
     }
     const net::address parsed(address, options.family);

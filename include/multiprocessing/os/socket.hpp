@@ -16,11 +16,13 @@
 #include <utility>
 #include <vector>
 
+#include <dirent.h>
 #include <fcntl.h>      // fcntl
 #include <netdb.h>      // getaddrinfo
 #include <netinet/in.h> // sockaddr_in
 #include <netinet/tcp.h> // TCP_NODELAY
 #include <poll.h>
+#include <sys/file.h> // flock
 #include <sys/socket.h>
 #include <sys/stat.h> // mkdir
 #include <sys/un.h>   // sockaddr_un
@@ -105,12 +107,20 @@ struct watched {
 inline void wait_for_any(std::span<watched> all, const deadline& until);
 
 /// A directory that this user alone can enter, under $TMPDIR or /tmp, for a socket's name.
+///
+/// - When a process dies: the directory stays, and nothing locks it any more but forked children that have it too. Whoever makes the
+///   next one in the same place removes it, with the socket's name in it.
 class private_directory {
 public:
+    /// What the socket is to be called.
+    static constexpr const char* socket_name = "listener";
+
     private_directory();
-    private_directory(private_directory&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+    private_directory(private_directory&& other) noexcept
+        : path_(std::exchange(other.path_, {})), lock_(std::move(other.lock_)) {}
     private_directory& operator=(private_directory&& other) noexcept {
         std::swap(path_, other.path_);
+        std::swap(lock_, other.lock_);
         return *this;
     }
     ~private_directory() { // empty by then; in a child it isn't, or is gone
@@ -121,7 +131,11 @@ public:
     void release() noexcept { path_.clear(); }
 
 private:
+    static void remove_what_the_dead_left(const std::string& under) noexcept;
+    [[nodiscard]] bool make(const std::string& under);
+
     std::string path_;
+    descriptor lock_; // the directory, under flock() until nobody has it open
 };
 
 /// Removes a name from the file system, if it is there.
@@ -348,13 +362,46 @@ inline private_directory::private_directory() {
     // Longer ones leave no room for a socket's name.
     for (const std::string& under : {std::string(wanted != nullptr ? wanted : ""), std::string("/tmp")}) {
         if (under.empty() || under.size() > 80) continue;
-        std::string path = under + "/mp-XXXXXX";
-        if (::mkdtemp(path.data()) != nullptr) {
-            path_ = std::move(path);
-            return;
-        }
+        remove_what_the_dead_left(under);
+        if (make(under)) return;
     }
     throw_errno("cannot make a directory for a socket in {}", "/tmp");
+}
+
+inline bool private_directory::make(const std::string& under) {
+    for (;;) {
+        std::string path = under + "/mp-XXXXXX";
+        if (::mkdtemp(path.data()) == nullptr) return false;
+        descriptor opened(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        const int code = errno;
+        if (opened) opened = detail::clear_of_standard_streams(std::move(opened));
+        while (opened && ::flock(opened.get(), LOCK_EX) == -1 && errno == EINTR) {}
+        // Somebody may have taken it for one that was left, before it was locked.
+        if (::access(path.c_str(), F_OK) == -1) continue;
+        if (!opened) {
+            ::rmdir(path.c_str());
+            throw_error(code, "cannot open directory {}", path);
+        }
+        path_ = std::move(path);
+        lock_ = std::move(opened);
+        return true;
+    }
+}
+
+inline void private_directory::remove_what_the_dead_left(const std::string& under) noexcept {
+    const std::unique_ptr<DIR, int (*)(DIR*)> all(::opendir(under.c_str()), &::closedir);
+    if (!all) return;
+    while (const dirent* const each = ::readdir(all.get())) {
+        const std::string_view name = each->d_name;
+        if (name.size() != 9 || !name.starts_with("mp-")) continue;
+        const descriptor left(::openat(::dirfd(all.get()), each->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        struct stat found {};
+        if (!left || ::fstat(left.get(), &found) == -1 || found.st_uid != ::geteuid() || (found.st_mode & 0777) != 0700) continue;
+        if (::flock(left.get(), LOCK_EX | LOCK_NB) == -1) continue; // its maker lives
+        if (::fstatat(left.get(), socket_name, &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(found.st_mode))
+            ::unlinkat(left.get(), socket_name, 0);
+        ::unlinkat(::dirfd(all.get()), each->d_name, AT_REMOVEDIR); // if there is nothing else in it
+    }
 }
 
 } // namespace multiprocessing::os

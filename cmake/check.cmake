@@ -2,7 +2,7 @@
 #
 # Installs what is missing here, builds the tests in build/<name> and runs them; fails if one fails, or if there is none.
 #
-#   CONFIGURATION   a file of cmake/configs: dev (what is taken otherwise), clang, asan, tsan, portable, fuzz
+#   CONFIGURATION   a file of cmake/configs: dev (what is taken otherwise), clang, asan, tsan, portable, cxx23, fuzz
 #   ONLY            builds and runs the tests with these labels alone: folders of tests/, as in "os memory", and "headers"
 #   EXCEPT          builds everything, but doesn't run those
 

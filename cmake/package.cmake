@@ -10,6 +10,7 @@ them. A process that dies is an error for those who wait for it, and nobody hang
 set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_PACKAGE_DIRECTORY ${PROJECT_BINARY_DIR}/packages)
+set(CPACK_VERBATIM_VARIABLES ON)
 set(CPACK_SOURCE_IGNORE_FILES /build/ /\\.git/)
 
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
@@ -18,5 +19,8 @@ set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "libboost-dev (>= ${Boost_oldest}) | libboost1.81-dev, libcereal-dev (>= ${cereal_oldest}), libfmt-dev (>= ${fmt_oldest})")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "g++ (>= 12) | clang (>= 14)")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libssl3") # the challenge between Listener and Client
+
+# Else cpack would build the examples first, which aren't in it.
+set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)
 
 include(CPack)

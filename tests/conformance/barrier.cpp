@@ -2,11 +2,14 @@
 #include <multiprocessing/synchronize.hpp>
 
 #include <chrono>
+#include <string>
 #include <vector>
 
 #include <unistd.h>
 
 #include <multiprocessing/process.hpp>
+#include <multiprocessing/queues.hpp>
+#include <multiprocessing/serialization.hpp>
 #include <multiprocessing/sharedctypes.hpp>
 
 #include "support/catch.hpp"
@@ -38,6 +41,9 @@ void run_everywhere(const testing::context& ctx, F f, const Shared&... shared) {
 struct counts {
     mp::Value<int> came{0}, first{0}, told{0}, second{0};
 };
+
+int acted = 0; // in this process
+void act() { ++acted; }
 
 } // namespace
 
@@ -83,22 +89,92 @@ TEST_CASE("T070: one of them gets 0, and each a number of its own", "[conformanc
     REQUIRE(sum == (1 << N) - 1);
 }
 
-TEST_CASE("T071: the action runs once, before anybody goes on", "[conformance][barrier]") {
+TEST_CASE("T071: the action runs once, before anybody goes on, whoever comes last", "[conformance][barrier]") {
     const auto ctx = testing::each_context();
     INFO(ctx.get_start_method());
     const mp::Value<int> actions(0), wrong(0);
-    const mp::Barrier barrier(N, [=] { ++actions; });
+    const mp::Barrier barrier(N, mp::bind([](const mp::Value<int>& n) { ++n; }, actions)), line(N);
     run_everywhere(
         ctx,
-        [](mp::Barrier all_here, mp::Value<int> done, mp::Value<int> errors, pid_t with_action) {
-            // By spawn and forkserver the action stays with the handle that has it, and so its party is to come last.
-            while (::getpid() == with_action && all_here.n_waiting() < N - 1) ::usleep(100);
-            all_here.wait();
-            if (done != 1) ++errors;
+        [](mp::Barrier all_here, mp::Barrier next, mp::Value<int> done, mp::Value<int> errors) {
+            for (int round = 1; round <= 20; ++round) {
+                all_here.wait();
+                if (done != round) ++errors;
+                next.wait();
+            }
         },
-        barrier, actions, wrong, ctx.method() == mp::StartMethod::fork ? 0 : ::getpid());
-    REQUIRE(actions == 1);
+        barrier, line, actions, wrong);
+    REQUIRE(actions == 20);
     REQUIRE(wrong == 0);
+}
+
+TEST_CASE("a function, a captureless lambda, a functor, mp::bind: such an action goes along, and on from there",
+          "[conformance][barrier]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
+    struct bare {
+        int operator()() const { return ++acted; }
+    };
+    struct with_members {
+        int n;
+        mp::Value<int> sum;
+        void operator()() { sum += n; }
+    };
+    const mp::Value<int> sum(0);
+    const std::vector<mp::Barrier> barriers{
+        mp::Barrier(1, act),
+        mp::Barrier(1, &act, 10s),
+        mp::Barrier(1, [] { ++acted; }),
+        mp::Barrier(1, [] { return ++acted; }),
+        mp::Barrier(1, bare{}),
+        mp::Barrier(1, mp::bind(&act)),
+        mp::Barrier(1, mp::bind([](mp::Value<int> n, int by) { n += by, ++acted; }, sum, 5)),
+        mp::Barrier(1, mp::bind(with_members{7, sum})),
+        mp::Barrier(1),
+        mp::Barrier(1, nullptr),
+    };
+    mp::Queue<mp::Barrier> one_more;
+    one_more.put(barriers[2]);
+    auto p = ctx.Process(
+        [](std::vector<mp::Barrier> all, mp::Queue<mp::Barrier> queue, mp::StartMethod method) {
+            // From a child of the child: each has travelled twice.
+            mp::Process child(
+                {.start_method = method},
+                [](const std::vector<mp::Barrier>& here, mp::Queue<mp::Barrier> last) {
+                    acted = 0;
+                    for (const mp::Barrier& b : here) b.wait();
+                    last.get().wait();
+                    mp::exit(acted);
+                },
+                all, queue);
+            child.start();
+            child.join();
+            mp::exit(child.exitcode().value_or(99));
+        },
+        barriers, one_more, ctx.method());
+    p.start();
+    p.join();
+    REQUIRE(p.exitcode() == 8);
+    REQUIRE(sum == 12);
+}
+
+TEST_CASE("an action of which nobody knows what it holds goes to copies of this process alone", "[conformance][barrier]") {
+    const auto ctx = testing::each_context();
+    INFO(ctx.get_start_method());
+    const mp::Value<int> actions(0);
+    const mp::Barrier barrier(1, [=] { ++actions; });
+    auto p = ctx.Process([](mp::Barrier alone) { alone.wait(); }, barrier);
+    if (ctx.method() == mp::StartMethod::fork) {
+        p.start();
+        p.join();
+        REQUIRE(actions == 1);
+    } else {
+        REQUIRE_THROWS_AS(p.start(), mp::NotPortableError);
+    }
+    const mp::Queue<mp::Barrier> queue;
+    REQUIRE_THROWS_AS(queue.put(barrier), mp::NotPortableError);
+    barrier.wait();
+    REQUIRE(actions == (ctx.method() == mp::StartMethod::fork ? 2 : 1));
 }
 
 TEST_CASE("T072: abort", "[conformance][barrier]") {
@@ -244,4 +320,15 @@ TEST_CASE("T245: a barrier's parties are asked for and it is reset in a child", 
     p.start();
     p.join();
     REQUIRE(p.exitcode() == 0);
+}
+
+TEST_CASE("a barrier is printed with its parties, those that wait and all, or as broken", "[conformance][barrier]") {
+    const mp::Barrier b(3);
+    const auto ends_with = [&](const std::string& end) {
+        const std::string all = to_string(b);
+        return all.substr(0, 14) == "<Barrier at 0x" && all.substr(all.size() - end.size()) == end;
+    };
+    REQUIRE(ends_with(": waiters=0/3>"));
+    b.abort();
+    REQUIRE(ends_with(": broken>"));
 }

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
 #include <set>
 #include <string>
 #include <thread>
@@ -17,6 +20,7 @@
 #include "support/catch.hpp"
 #include "support/count_up.hpp"
 #include "support/each_context.hpp"
+#include "support/run_program.hpp"
 
 namespace mp = multiprocessing;
 namespace memory = multiprocessing::memory;
@@ -72,6 +76,56 @@ template <typename T>
 T gives(int) {
     return T();
 }
+
+// Programs that end with something to do still.
+enum class fruit { apple, pear };
+int say(fruit what) {
+    ::usleep(100'000);
+    std::puts(what == fruit::apple ? "apple" : "pear");
+    return std::fflush(stdout);
+}
+template <mp::StartMethod Method>
+int leave_with_work() {
+    static futures::ProcessPoolExecutor executor({.processes = 2, .start_method = Method});
+    for (int i = 0; i < 4; ++i) executor.submit(say, fruit::apple);
+    return 0;
+}
+template <mp::StartMethod Method>
+int submit_at_exit() {
+    static futures::ProcessPoolExecutor executor({.processes = 1, .start_method = Method});
+    std::atexit([] { executor.submit(say, fruit::pear); });
+    executor.submit(say, fruit::apple);
+    return 0;
+}
+template <mp::StartMethod Method>
+int submit_at_exit_after_shutdown() {
+    static futures::ProcessPoolExecutor executor({.processes = 1, .start_method = Method});
+    std::atexit([] {
+        try {
+            executor.submit(say, fruit::pear);
+        } catch (const mp::ProcessError&) {
+            std::puts("refused");
+        }
+    });
+    executor.submit(say, fruit::apple);
+    executor.shutdown(false);
+    return 0;
+}
+const testing::program leaving[] = {
+    {"leaves with work, by fork", leave_with_work<mp::StartMethod::fork>},
+    {"leaves with work, by spawn", leave_with_work<mp::StartMethod::spawn>},
+    {"leaves with work, by forkserver", leave_with_work<mp::StartMethod::forkserver>},
+};
+const testing::program submitting[] = {
+    {"submits at its end, by fork", submit_at_exit<mp::StartMethod::fork>},
+    {"submits at its end, by spawn", submit_at_exit<mp::StartMethod::spawn>},
+    {"submits at its end, by forkserver", submit_at_exit<mp::StartMethod::forkserver>},
+};
+const testing::program too_late[] = {
+    {"submits after shutdown, by fork", submit_at_exit_after_shutdown<mp::StartMethod::fork>},
+    {"submits after shutdown, by spawn", submit_at_exit_after_shutdown<mp::StartMethod::spawn>},
+    {"submits after shutdown, by forkserver", submit_at_exit_after_shutdown<mp::StartMethod::forkserver>},
+};
 
 } // namespace
 
@@ -320,6 +374,31 @@ TEST_CASE("T267, T279, T295, T297: what was submitted is done after shutdown", "
         REQUIRE(good.result() == 1);
         REQUIRE_THROWS_AS(bad.result(), std::out_of_range);
         REQUIRE(last.result() == 2);
+    }
+}
+
+TEST_CASE("T288: a program's end waits for what was submitted", "[conformance][executor]") {
+    for (const testing::program& each : leaving) {
+        const auto said = each.run();
+        CHECK(said.exit_code == 0);
+        CHECK(said.out == "apple\napple\napple\napple\n");
+        CHECK(said.err.empty());
+    }
+}
+
+TEST_CASE("T289: while its executor is there, an exit handler may submit; after shutdown it is refused",
+          "[conformance][executor]") {
+    for (const testing::program& each : submitting) {
+        const auto said = each.run();
+        CHECK(said.exit_code == 0);
+        CHECK(said.out == "apple\npear\n");
+        CHECK(said.err.empty());
+    }
+    for (const testing::program& each : too_late) {
+        const auto said = each.run();
+        CHECK(said.exit_code == 0);
+        CHECK((said.out == "apple\nrefused\n" || said.out == "refused\napple\n"));
+        CHECK(said.err.empty());
     }
 }
 

@@ -3,21 +3,29 @@
 #include <multiprocessing/pool.hpp>
 
 #include <atomic>
+#include <cerrno>
+#include <cstdio>
 #include <numeric>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <tuple>
 #include <type_traits>
 #include <vector>
 
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <multiprocessing/memory/handle.hpp>
+#include <multiprocessing/process.hpp>
 
 #include "support/catch.hpp"
 #include "support/count_up.hpp"
 #include "support/each_context.hpp"
+#include "support/run_program.hpp"
 
 namespace mp = multiprocessing;
 namespace memory = multiprocessing::memory;
@@ -41,6 +49,28 @@ mp::PoolOptions each(int n) {
     else
         return {.processes = n, .start_method = testing::each_context().method()};
 }
+
+// Programs that end with a pool that nobody closes: a static object, or one that is never destroyed.
+template <mp::StartMethod Method, bool Leaks>
+int never_close() {
+    static mp::Pool& pool = []() -> mp::Pool& {
+        if (Leaks) return *new mp::Pool({.processes = 3, .start_method = Method});
+        static mp::Pool here({.processes = 3, .start_method = Method});
+        return here;
+    }();
+    const auto squares = pool.map(square, {1, 2, 3});
+    std::printf("%d", std::accumulate(squares.begin(), squares.end(), 0));
+    pool.map_async(square, testing::count_up(0, 1000)); // nobody waits for it
+    return 0;
+}
+const testing::program careless[] = {
+    {"static by fork", never_close<mp::StartMethod::fork, false>},
+    {"static by spawn", never_close<mp::StartMethod::spawn, false>},
+    {"static by forkserver", never_close<mp::StartMethod::forkserver, false>},
+    {"leaked by fork", never_close<mp::StartMethod::fork, true>},
+    {"leaked by spawn", never_close<mp::StartMethod::spawn, true>},
+    {"leaked by forkserver", never_close<mp::StartMethod::forkserver, true>},
+};
 
 } // namespace
 
@@ -151,4 +181,42 @@ TEST_CASE("threads work on this program's memory", "[conformance][pool]") {
     for (const std::size_t n : pool.map([](const std::string* s) { return s->size(); }, {&text, &text})) REQUIRE(n == 3);
     auto owned = pool.map([](int n) { return std::make_unique<int>(n); }, {1, 2});
     REQUIRE(*owned[1] == 2);
+}
+
+TEST_CASE("T129: a program may end without closing its pool", "[conformance][pool]") {
+    for (const testing::program& each : careless) {
+        const auto said = each.run(); // until nobody has its stdout any more
+        CHECK(said.exit_code == 0);
+        CHECK(said.out == "14");
+        CHECK(said.err.empty());
+    }
+}
+
+TEST_CASE("T240: whichever worker can't be started, those before it end, and the error is told", "[conformance][pool]") {
+    const auto method = GENERATE(mp::StartMethod::fork, mp::StartMethod::spawn);
+    INFO(to_string(method));
+    // In a process that may open fewer descriptors than five workers take, then one more, and so on.
+    mp::Process poor({.start_method = mp::StartMethod::fork}, [&] {
+        { const mp::Pool once({.processes = 1, .start_method = method}); } // makes what is made once
+        rlimit few{};
+        ::getrlimit(RLIMIT_NOFILE, &few);
+        few.rlim_cur = 3;
+        while (::fcntl(static_cast<int>(few.rlim_cur), F_GETFD) >= 0) ++few.rlim_cur;
+        int failures = 0;
+        for (;; ++failures, ++few.rlim_cur) {
+            ::setrlimit(RLIMIT_NOFILE, &few);
+            try {
+                mp::Pool five({.processes = 5, .start_method = method});
+                if (five.map([](int x) { return x; }, testing::count_up(0, 10)).size() != 10) mp::exit(1);
+                break;
+            } catch (const std::system_error& error) {
+                if (error.code() != std::errc::too_many_files_open) mp::exit(2);
+            }
+            if (::waitpid(-1, nullptr, WNOHANG) != -1 || errno != ECHILD || !mp::active_children().empty()) mp::exit(3);
+        }
+        mp::exit(failures >= 5 ? 0 : 4);
+    });
+    poor.start();
+    poor.join();
+    REQUIRE(poor.exitcode() == 0);
 }

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -30,12 +31,17 @@
 #include "process/story.hpp"
 #include "support/catch.hpp"
 #include "support/census.hpp"
+#include "support/run_program.hpp"
 
 namespace mp = multiprocessing;
 namespace memory = multiprocessing::memory;
 namespace os = multiprocessing::os;
 using mp::StartMethod;
 using namespace std::chrono_literals;
+
+namespace testing {
+void print_as_preload();
+}
 
 namespace {
 
@@ -112,6 +118,36 @@ int open_descriptors() {
     ::closedir(all);
     return n;
 }
+
+/// Dies with its children's starts on the way.
+template <StartMethod Method>
+int start_and_die() {
+    std::vector<mp::Process> all;
+    for (int i = 0; i < 3; ++i) {
+        all.emplace_back(mp::ProcessOptions{.daemon = true, .start_method = Method}, sleep_for_ever);
+        all.back().start();
+    }
+    ::raise(SIGKILL);
+    return 0;
+}
+const testing::program dying[] = {
+    {"start by fork and die", start_and_die<StartMethod::fork>},
+    {"start by spawn and die", start_and_die<StartMethod::spawn>},
+    {"start by forkserver and die", start_and_die<StartMethod::forkserver>},
+};
+
+/// Whose preload and children print, without a line's end.
+const testing::program printing("preload that prints", [] {
+    mp::set_forkserver_preload(&testing::print_as_preload);
+    for (int i = 0; i < 2; ++i)
+        if (exitcode_of({.start_method = StartMethod::forkserver}, [] { std::fputs("child;", stdout); }) != 0) return 1;
+    return 0;
+});
+const testing::program by_each_method("a process by each method", [] {
+    for (const auto method : {StartMethod::fork, StartMethod::spawn, StartMethod::forkserver})
+        if (exitcode_of({.start_method = method}, [] {}) != 0) return 1;
+    return 0;
+});
 
 struct mixed {
     int number = 0;
@@ -391,6 +427,16 @@ TEST_CASE("T006: a daemonic process ends when its parent is killed, also while i
     }
 }
 
+TEST_CASE("a parent that is killed right after starting daemonic processes leaves none", "[conformance][start_methods]") {
+    for (const testing::program& each : dying)
+        for (int round = 0; round < 10; ++round) {
+            const auto said = each.run(); // until nobody has its stdout any more
+            REQUIRE_FALSE(said.timed_out);
+            REQUIRE(said.signal == SIGKILL);
+            REQUIRE(said.err.empty());
+        }
+}
+
 TEST_CASE("what can't travel is refused by start, with a sentence, and can be told so again", "[conformance][start_methods]") {
     const auto method = GENERATE(StartMethod::spawn, StartMethod::forkserver);
     INFO(to_string(method));
@@ -504,6 +550,7 @@ TEST_CASE("T027, T028: a fork server takes no notice of Ctrl-C, and one that was
 namespace testing {
 int preloaded = 0;
 void preload() { preloaded = 42; }
+void print_as_preload() { std::fputs("preload;", stdout); } // into a pipe: stdio keeps it
 } // namespace testing
 
 TEST_CASE("what a fork server has preloaded is there in each process that it forks", "[conformance][start_methods]") {
@@ -518,6 +565,19 @@ TEST_CASE("what a fork server has preloaded is there in each process that it for
     user.join();
     CHECK(user.exitcode() == 0);
     CHECK(testing::preloaded == 0);
+}
+
+TEST_CASE("T258: what a preload printed is printed once", "[conformance][start_methods]") {
+    const auto said = printing.run();
+    CHECK(said.exit_code == 0);
+    CHECK(said.out == "preload;child;child;");
+    CHECK(said.err.empty());
+}
+
+TEST_CASE("T261: a very long command line of the parent is no obstacle", "[conformance][start_methods]") {
+    const auto said = by_each_method.run(std::vector<std::string>(10, std::string(100'000, 'x')));
+    CHECK(said.exit_code == 0);
+    CHECK(said.err.empty());
 }
 
 TEST_CASE("a spawned process has no signal blocked, and dies of what kills it", "[conformance][start_methods]") {

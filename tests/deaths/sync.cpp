@@ -1,9 +1,12 @@
 // Who dies with a lock, in a wait, or in the middle of a change, and what the others have of it.
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
+#include <cstdio>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -41,69 +44,68 @@ bool whole(const large& l) {
     return true;
 }
 
-/// So many members that are killed at random and replaced, each running `work` for ever. On a busy machine fewer die.
-template <typename Work>
-void kill_at_random(int deaths, unsigned workers, Work work) {
-    std::mt19937 random(2026);
-    testing::children crowd;
-    std::vector<pid_t> pids;
-    for (unsigned i = 0; i < workers; ++i) pids.push_back(crowd.start(work));
-    const auto end = std::chrono::steady_clock::now() + 20s;
-    for (int i = 0; i < deaths && std::chrono::steady_clock::now() < end; ++i) {
-        pid_t& pid = pids[random() % workers];
-        for (auto turn = random() % 20; turn > 0; --turn) std::this_thread::yield();
-        crowd.kill(pid);
-        pid = crowd.start(work);
+/// One of everything that one holds, waits for or changes. Each function uses one of them once, whoever died there before.
+struct everything {
+    mp::Lock lock;
+    mp::RLock rlock;
+    mp::Condition condition{rlock};
+    mp::Semaphore semaphore{3};
+    mp::BoundedSemaphore bounded{2};
+    mp::Event event;
+    mp::Barrier barrier{2};
+    mp::Value<long> small{0};
+    mp::Value<large> big{filled(0)};
+    mp::Array<large> many{4};
+    memory::handle<std::atomic<pid_t>> inside = memory::handle<std::atomic<pid_t>>::create(0);
+    memory::handle<std::atomic<int>> torn = memory::handle<std::atomic<int>>::create(0); ///< what nobody may see
+
+    void use_lock(long) const {
+        lock.acquire(mp::ignore);
+        *inside = ::getpid();
+        if (*inside != ::getpid()) ++*torn;
+        lock.release();
     }
-}
+    void use_condition(long i) const { // and the recursive lock, held twice
+        rlock.acquire(mp::ignore);
+        rlock.acquire();
+        try {
+            if (i % 8 == 0) condition.wait(1ms);
+        } catch (const mp::OwnerDiedError&) {}
+        condition.notify(1);
+        rlock.release();
+        rlock.release();
+    }
+    void use_semaphore(long) const {
+        while (!semaphore.acquire(2ms)) semaphore.recover();
+        semaphore.release();
+    }
+    void use_bounded(long) const {
+        while (!bounded.acquire(2ms)) bounded.recover();
+        bounded.release();
+    }
+    void use_event(long i) const {
+        event.set();
+        if (!event.wait(0s) && i % 16 == 0) event.wait(1ms);
+        event.clear();
+    }
+    void use_barrier(long) const {
+        try {
+            barrier.wait(10s);
+        } catch (const mp::BrokenBarrierError&) {
+            barrier.reset();
+        }
+    }
+    void use_values(long i) const {
+        const auto at = static_cast<std::size_t>(i % 4);
+        small += 1;
+        big.update([](const large& l) { return filled(l.same[0] + 1); });
+        many.set(at, filled(i));
+        if (!whole(big.load()) || !whole(many.get(at))) ++*torn;
+    }
 
-} // namespace
-
-TEST_CASE("10000 random kills under load: locks, conditions, semaphores, values", "[deaths][sync][slow]") {
-    const int deaths = sanitized() ? 300 : 10'000;
-    const auto before = memory::family::here().objects();
-    {
-        const mp::Lock lock;
-        const mp::RLock rlock;
-        const mp::Condition condition(rlock);
-        const mp::Semaphore semaphore(3);
-        const mp::Event event;
-        const mp::Value<long> small(0);
-        const mp::Value<large> big(filled(0));
-        const mp::Array<large> many(4);
-        auto torn = memory::handle<std::atomic<int>>::create(0);
-        auto inside = memory::handle<std::atomic<pid_t>>::create(0);
-        kill_at_random(deaths, 3, [&] {
-            for (long i = 0;; ++i) {
-                lock.acquire(mp::ignore);
-                *inside = ::getpid();
-                if (*inside != ::getpid()) ++*torn;
-                lock.release();
-
-                rlock.acquire(mp::ignore);
-                rlock.acquire();
-                try {
-                    if (i % 8 == 0) condition.wait(1ms);
-                } catch (const mp::OwnerDiedError&) {}
-                condition.notify(1);
-                rlock.release();
-                rlock.release();
-
-                if (semaphore.acquire(1ms)) semaphore.release();
-                if (i % 4 == 0) semaphore.recover();
-
-                event.set();
-                if (!event.wait(0s) && i % 16 == 0) event.wait(1ms);
-                event.clear();
-
-                small += 1;
-                big.update([](const large& l) { return filled(l.same[0] + 1); });
-                many.set(static_cast<std::size_t>(i % 4), filled(i));
-                if (!whole(big.load()) || !whole(many.get(static_cast<std::size_t>(i % 4)))) ++*torn;
-            }
-        });
+    /// After all that: everything works on, and nobody has anything.
+    void check() const {
         REQUIRE(*torn == 0);
-        // Everything works on.
         lock.acquire(mp::ignore);
         lock.release();
         rlock.acquire(mp::ignore);
@@ -112,23 +114,144 @@ TEST_CASE("10000 random kills under load: locks, conditions, semaphores, values"
         rlock.release();
         semaphore.recover();
         REQUIRE(semaphore.get_value() == 3);
-        REQUIRE(whole(big.load()));
-        REQUIRE(big.load().same[0] > 0);
+        bounded.recover();
+        REQUIRE(bounded.get_value() == 2);
+        REQUIRE_THROWS_AS(bounded.release(), mp::ValueError);
         event.set();
         REQUIRE(event.wait());
+        barrier.reset();
+        REQUIRE(barrier.n_waiting() == 0);
+        REQUIRE_FALSE(barrier.broken());
+        REQUIRE(whole(big.load()));
         REQUIRE_FALSE(lock.locked());
         REQUIRE_FALSE(rlock.locked());
         REQUIRE_FALSE(big.get_lock().locked());
     }
+};
+
+/// So many members that are killed at random and replaced, each running `work` for ever; until so many are dead, or the
+/// time is over. How many died.
+template <typename Work>
+int kill_at_random(int deaths, unsigned workers, std::chrono::seconds most, Work work) {
+    std::mt19937 random(2026);
+    testing::children crowd;
+    std::vector<pid_t> pids;
+    for (unsigned i = 0; i < workers; ++i) pids.push_back(crowd.start(work));
+    const auto begin = std::chrono::steady_clock::now();
+    int dead = 0;
+    while (dead < deaths && std::chrono::steady_clock::now() - begin < most) {
+        pid_t& pid = pids[random() % workers];
+        std::this_thread::sleep_for(std::chrono::microseconds(random() % 1000));
+        const int status = crowd.kill(pid);
+        REQUIRE(WIFSIGNALED(status)); // it hasn't ended by itself, with an error
+        ++dead;
+        pid = crowd.start(work);
+    }
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    std::printf("%d killed at random in %.1f s\n", dead, took.count());
+    return dead;
+}
+
+void kill_under_load(int deaths, std::chrono::seconds most) {
+    const auto before = memory::family::here().objects();
+    {
+        const everything all;
+        const int dead = kill_at_random(deaths, 3, most, [&] {
+            for (long i = 0;; ++i) {
+                all.use_lock(i);
+                all.use_condition(i);
+                all.use_semaphore(i);
+                all.use_bounded(i);
+                all.use_event(i);
+                all.use_barrier(i);
+                all.use_values(i);
+            }
+        });
+        REQUIRE(dead > 0);
+        REQUIRE(all.big.load().same[0] > 0);
+        all.check();
+    }
     memory::family::here().bury_the_dead();
     REQUIRE(memory::family::here().objects() == before);
+}
+
+} // namespace
+
+TEST_CASE("random kills under load, for some seconds: every primitive, and values", "[deaths][sync][slow]") {
+    kill_under_load(sanitized() ? 300 : 10'000, 12s);
+}
+
+// By hand: MULTIPROCESSING_TEST_TIMEOUT=3600 build/dev/tests/deaths.sync "10000*"
+TEST_CASE("10000 random kills under load: every primitive, and values", "[.][deaths][sync][slow]") {
+    kill_under_load(10'000, std::chrono::hours(1));
+}
+
+TEST_CASE("whoever is killed, at whatever step: those who use the same thing go on", "[deaths][sync]") {
+    using one_use = void (everything::*)(long) const;
+    const auto [name, use] = GENERATE(table<const char*, one_use>({
+        {"a lock", &everything::use_lock},
+        {"a condition and its recursive lock", &everything::use_condition},
+        {"a semaphore", &everything::use_semaphore},
+        {"a bounded semaphore", &everything::use_bounded},
+        {"an event", &everything::use_event},
+        {"a barrier", &everything::use_barrier},
+        {"values", &everything::use_values},
+    }));
+    INFO(name);
+    /// One of those who live: how often it has been through, and its longest way to there, in nanoseconds.
+    struct survivor {
+        std::atomic<long> turns;
+        std::atomic<std::int64_t> longest;
+    };
+    const everything all;
+    const auto survivors = memory::handle<survivor[]>::create(2);
+    testing::children crowd;
+    for (std::size_t n = 0; n < 2; ++n)
+        crowd.start([&, with = use] {
+            auto last = std::chrono::steady_clock::now();
+            for (long i = 0;; ++i) {
+                (all.*with)(i);
+                const auto now = std::chrono::steady_clock::now();
+                const std::int64_t took = std::chrono::nanoseconds(now - last).count();
+                if (took > survivors[n].longest) survivors[n].longest = took;
+                last = now;
+                ++survivors[n].turns;
+            }
+        });
+    // What a victim does depends on the others; so it lives to its end a few times before the steps are over.
+    unsigned step = 0, dead = 0;
+    for (int lived = 0; lived < 5; ++step) {
+        const bool killed = testing::run_and_kill_at(
+            step + 1,
+            [&, with = use] {
+                for (long i = 0; i < 3; ++i) (all.*with)(i);
+            },
+            step % 2 == 0); // buried at once, or by whoever notices first
+        dead += killed;
+        lived += !killed;
+        for (std::size_t n = 0; n < 2; ++n) {
+            const long before = survivors[n].turns;
+            const auto watchdog = std::chrono::steady_clock::now() + 30s;
+            while (survivors[n].turns < before + 2) {
+                INFO("step " << step + 1 << ", " << testing::last_step());
+                if (std::chrono::steady_clock::now() > watchdog) FAIL("it stands still");
+                std::this_thread::sleep_for(50us);
+            }
+        }
+    }
+    REQUIRE(crowd.kill());
+    const std::int64_t longest = std::max(survivors[0].longest.load(), survivors[1].longest.load());
+    std::printf("%s: %u killed; the longest that a survivor's turn took is %.2f ms\n", name, dead, double(longest) * 1e-6);
+    REQUIRE(dead >= 3);
+    all.check();
+    memory::family::here().bury_the_dead();
 }
 
 TEST_CASE("parties killed at random at a barrier: nobody waits for the dead", "[deaths][sync]") {
     const mp::Barrier barrier(3);
     auto passes = memory::handle<std::atomic<int>>::create(0);
     auto broken = memory::handle<std::atomic<int>>::create(0);
-    kill_at_random(sanitized() ? 50 : 300, 3, [&] {
+    kill_at_random(sanitized() ? 50 : 300, 3, 20s, [&] {
         for (;;) {
             try {
                 barrier.wait(10s); // one that dies before it comes is replaced

@@ -27,6 +27,7 @@ using mp::StartMethod;
 
 namespace {
 
+std::size_t length(const char* text) { return std::char_traits<char>::length(text); }
 int square(int x) {
     return x * x;
 }
@@ -128,6 +129,7 @@ TEST_CASE("what can't travel to spawned workers is refused, and the pool goes on
     CHECK_THROWS_WITH(pool.map([&k](int x) { return x + k; }, {1}), testing::contains("mp::bind"));
     CHECK_THROWS_AS(pool.apply([&k] { return k; }), mp::NotPortableError);
     CHECK_THROWS_AS(pool.map([](const int* p) { return *p; }, std::vector<const int*>{&k}), mp::NotPortableError);
+    CHECK_THROWS_WITH(pool.apply(length, "a pointer"), testing::contains("items of type"));
     CHECK(pool.map(square, {2}) == std::vector{4});
 }
 

@@ -1,12 +1,16 @@
 #include <multiprocessing/serial/types/handle.hpp>
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include <multiprocessing/memory/family.hpp>
 #include <multiprocessing/serial/archive.hpp>
+#include <multiprocessing/serial/bind.hpp>
+#include <multiprocessing/sync/barrier.hpp>
 
 #include <support/catch.hpp>
 
@@ -118,4 +122,30 @@ TEST_CASE("a message that names what didn't come along is refused", "[serial][ha
     auto small = message;
     small.shares[0] = memory::handle<char>::create('x'); // too small to be a number
     CHECK_THROWS_AS(serial::unpack_message<counter>(small), mp::ProcessError);
+}
+
+TEST_CASE("a barrier's action comes out of a message only if shared objects came with it", "[serial][handle]") {
+    static int acted = 0;
+    using mp::sync::action;
+    for (const action& made : {action([] { ++acted; }), action(mp::bind([](int by) { acted += by; }, 1))}) {
+        acted = 0;
+        const auto message = serial::pack_message(mp::Barrier(1, made));
+        serial::unpack_message<mp::Barrier>(message).wait();
+        CHECK(acted == 1);
+        // As it could come over a network.
+        CHECK_THROWS_AS(serial::unpack_message<action>(serial::pack_message(made)), mp::ProcessError);
+        CHECK_THROWS_AS(serial::unpack<action>(serial::pack(made)), mp::ProcessError);
+
+        auto wrong = message;
+        wrong.bytes[sizeof(std::uint32_t)] = std::byte{3};
+        CHECK_THROWS_AS(serial::unpack_message<mp::Barrier>(wrong), mp::ProcessError);
+        for (std::size_t size = 0; size < message.bytes.size(); ++size) {
+            wrong.bytes.assign(message.bytes.begin(), message.bytes.begin() + static_cast<std::ptrdiff_t>(size));
+            CHECK_THROWS_AS(serial::unpack_message<mp::Barrier>(wrong), mp::ProcessError);
+        }
+        CHECK(acted == 1);
+    }
+    CHECK_FALSE(serial::unpack<action>(serial::pack(action())));
+    CHECK_FALSE(serial::unpack<action>(serial::pack(action(static_cast<void (*)()>(nullptr)))));
+    CHECK_THROWS_AS(serial::pack_message(mp::Barrier(1, [n = 1]() mutable { ++n; })), mp::NotPortableError);
 }

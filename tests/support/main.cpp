@@ -16,6 +16,7 @@
 #include <multiprocessing/process/spawn.hpp>
 
 #include "support/census.hpp"
+#include "support/run_program.hpp"
 #include "support/watchdog.hpp"
 
 namespace {
@@ -71,6 +72,7 @@ CATCH_REGISTER_LISTENER(around_each_case)
 int main(int argc, char** argv) {
     multiprocessing::freeze_support(argc, argv);
     testing::examine_if_asked(argc, argv);
+    testing::program::run_if_asked(argc, argv);
 #if MULTIPROCESSING_THREAD_SANITIZER()
     std::thread([] {}).join(); // with the first thread it starts one of its own, which is nobody's fault
 #endif

@@ -2,6 +2,8 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
+#include <cstring>
 #include <system_error>
 
 #include <fcntl.h>
@@ -91,6 +93,28 @@ program_result run_program(const std::vector<std::string>& command, std::chrono:
     if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);
     if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
     return result;
+}
+
+namespace {
+
+constexpr const char* program_flag = "--run-as-program";
+const program* programs = nullptr; // they register themselves before main()
+
+} // namespace
+
+program::program(const char* name, int (*main)()) : name_(name), main_(main), next_(programs) { programs = this; }
+
+program_result program::run(const std::vector<std::string>& arguments) const {
+    std::vector<std::string> command{"/proc/" + std::to_string(::getpid()) + "/exe", program_flag, name_};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return run_program(command);
+}
+
+void program::run_if_asked(int argc, char** argv) {
+    if (argc < 3 || std::strcmp(argv[1], program_flag) != 0) return;
+    for (const program* each = programs; each != nullptr; each = each->next_)
+        if (std::strcmp(each->name_, argv[2]) == 0) std::exit(each->main_());
+    std::exit(127);
 }
 
 } // namespace testing

@@ -57,6 +57,15 @@ public:
         ::kill(child, SIGKILL);
         return join(child);
     }
+    /// Kills all; whether each was alive.
+    bool kill() {
+        bool good = true;
+        while (!all_.empty()) {
+            const int status = kill(all_.back().first);
+            good = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && good;
+        }
+        return good;
+    }
     /// Waits for all; whether each ended with 0.
     bool join() {
         bool good = true;

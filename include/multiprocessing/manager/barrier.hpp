@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,6 +18,7 @@
 #include <multiprocessing/memory/handle.hpp>
 #include <multiprocessing/os/deadline.hpp>
 #include <multiprocessing/serial/archive.hpp>
+#include <multiprocessing/sync/action.hpp>
 #include <multiprocessing/sync/barrier.hpp>
 
 namespace multiprocessing {
@@ -51,7 +51,7 @@ public:
 
     /// For managers.
     explicit BarrierProxy(Barrier near) : near_or_far(std::move(near)) {}
-    explicit BarrierProxy(manager::remote far, std::function<void()> action = {})
+    explicit BarrierProxy(manager::remote far, sync::action action = {})
         : near_or_far(std::move(far)), action_(std::move(action)) {}
 
 private:
@@ -77,7 +77,7 @@ private:
         far().ask<void>("#acted", true);
     }
 
-    std::function<void()> action_; // of one that is far; a near one has its own
+    sync::action action_; // of one that is far; a near one has its own
 };
 
 namespace manager {

@@ -88,7 +88,7 @@ template <typename F, typename Code>
 /// Says why an F can't be called with a T by a spawned worker.
 template <typename F, typename T>
 [[noreturn]] void refuse_to_carry() {
-    serial::require_portable<F>();
+    if constexpr (!KnownToAll<F>) serial::require_portable<F>();
     if constexpr (!Serializable<T>)
         throw NotPortableError(fmt::format("items of type {} can't travel to the workers of a pool that wasn't forked: use a pool "
                                            "with .start_method = StartMethod::fork, or items that travel",

@@ -8,7 +8,9 @@
 #include <utility>
 
 #include <multiprocessing/serial/codec.hpp>
+#include <multiprocessing/serial/place.hpp>
 #include <multiprocessing/serial/portable.hpp>
+#include <multiprocessing/sync/action.hpp>
 
 namespace multiprocessing {
 
@@ -81,6 +83,26 @@ struct codec<bound<F, Args...>> {
         return std::apply([](auto&... part) { return type(std::in_place, std::move(part)...); }, parts);
     }
 };
+
+namespace detail {
+
+template <typename Bound>
+sync::action read_action(reader& in) {
+    return serial::take<Bound>(in);
+}
+template <typename Bound>
+void write_action(writer& out, const std::function<void()>& f) {
+    serial::write_entry<&read_action<Bound>>(out);
+    serial::write(out, *f.target<Bound>());
+}
+
+} // namespace detail
+
+/// For sync::action, which asks for this where one is made of a bound.
+template <typename F, typename... Args>
+constexpr auto action_sender(const bound<F, Args...>*) noexcept {
+    return &detail::write_action<bound<F, Args...>>;
+}
 
 } // namespace serial
 

@@ -64,6 +64,7 @@ public:
 
     /// The shares that came beside the message.
     void claim_from(std::span<const memory::holding> shares) noexcept { shares_ = shares; }
+    [[nodiscard]] bool has_shares() const noexcept { return !shares_.empty(); }
     /// None can have come, not even an empty one: the bytes are those of somebody who may share no memory with this process.
     void refuse_shares() noexcept { takes_shares_ = false; }
 

@@ -1,6 +1,7 @@
 // Floor 5, serial/types: everything that travels.
 #pragma once
 
+#include <multiprocessing/serial/types/action.hpp>      // what a Barrier calls
 #include <multiprocessing/serial/types/adaptor.hpp>     // queue, stack, priority_queue
 #include <multiprocessing/serial/types/aggregate.hpp>   // structs, with no code written
 #include <multiprocessing/serial/types/array.hpp>       // array, C arrays

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <tuple>   // std::tie
 #include <utility> // std::move
 
@@ -17,7 +16,9 @@
 #include <multiprocessing/os/deadline.hpp>
 #include <multiprocessing/os/futex.hpp>
 #include <multiprocessing/os/robust_mutex.hpp>
+#include <multiprocessing/sync/action.hpp>
 #include <multiprocessing/sync/places.hpp>
+#include <multiprocessing/sync/shown.hpp>
 #include <multiprocessing/sync/sleep.hpp>
 
 namespace multiprocessing {
@@ -35,8 +36,8 @@ namespace multiprocessing {
 ///
 /// - Copying shares the barrier. Constness is the handle's. The action isn't shared: it is the handle's own, copied
 ///   with it and inherited across fork; who comes last calls the one of the handle he came with.
-/// - Start methods: by spawn and forkserver the action stays behind, and a party that was started so calls none. Let
-///   the one whose wait() says 0 do it, or have the party with the action come last.
+/// - Start methods: by spawn and forkserver, and in a queue, it goes along where it can: a function, a captureless
+///   lambda, mp::bind(f, args...). With another one the barrier is a NotPortableError (sync/action.hpp).
 /// - Python: `multiprocessing.Barrier`; a party that dies is noticed, and fewer than one party is a ValueError. While
 ///   the action runs nobody's time is over, as there.
 /// - Threads and processes: any, up to 2000 waiting at a time.
@@ -46,11 +47,11 @@ namespace multiprocessing {
 /// - Growth: a page, and one for each 64 parties. A waiter that sleeps looks every 20 ms whether the others live.
 class Barrier {
 public:
-    explicit Barrier(int parties, std::function<void()> action = {})
+    explicit Barrier(int parties, sync::action action = {})
         : Barrier(parties, std::move(action), no_timeout) {}
     /// With a timeout for each wait() that has none of its own.
     template <typename Rep, typename Period>
-    Barrier(int parties, std::function<void()> action, std::chrono::duration<Rep, Period> timeout)
+    Barrier(int parties, sync::action action, std::chrono::duration<Rep, Period> timeout)
         : Barrier(parties, std::move(action), os::detail::in_nanoseconds(timeout).count()) {}
 
     /// Until all are there. A number from 0 to parties - 1, another one for each of them.
@@ -110,11 +111,11 @@ private:
         sync::places waiters;
     };
 
-    Barrier(int parties, std::function<void()> action, std::int64_t timeout);
+    Barrier(int parties, sync::action action, std::int64_t timeout);
 
     friend struct memory::access;
     explicit Barrier(memory::nothing_t) noexcept {}
-    auto parts() noexcept { return std::tie(state_); }
+    auto parts() noexcept { return std::tie(state_, action_); }
 
     /// Holds the mutex, with nothing left half done and no dead party unnoticed.
     class session {
@@ -144,10 +145,10 @@ private:
     [[noreturn]] static void throw_broken(std::uint32_t why);
 
     memory::handle<state> state_;
-    std::function<void()> action_;
+    sync::action action_;
 };
 
-inline Barrier::Barrier(int parties, std::function<void()> action, std::int64_t timeout) : action_(std::move(action)) {
+inline Barrier::Barrier(int parties, sync::action action, std::int64_t timeout) : action_(std::move(action)) {
     if (parties < 1) throw ValueError(fmt::format("a barrier can't have {} parties", parties));
     state_ = memory::handle<state>::create(static_cast<std::uint32_t>(parties), timeout);
 }

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <unistd.h>
@@ -216,6 +217,24 @@ TEST_CASE("destroying the iterator cancels what hasn't begun", "[pool][imap][T12
         static_cast<void>(cancelled); // all may have been done
     }
     REQUIRE(objects() == before);
+}
+
+TEST_CASE("who is woken in place of another wakes him: workers and heirs sleep side by side", "[pool][imap]") {
+    mp::Pool pool(2);
+    REQUIRE(pool.map(square, {1, 2, 3}) == std::vector{1, 4, 9});
+    const auto until_all_sleep = [] { std::this_thread::sleep_for(30ms); }; // if they don't yet, less is tested
+    int base = 10;
+    until_all_sleep();
+    auto results = pool.imap([&base](int x) { return x + base; }, {1, 2, 3, 4, 5, 6}, {.buffersize = 1});
+    int expected = 11;
+    for (const int each : results) {
+        REQUIRE(each == expected++);
+        until_all_sleep(); // the standing workers have slept longer
+        REQUIRE(pool.apply(square, each) == each * each);
+        REQUIRE(pool.apply(square, each) == each * each);
+        until_all_sleep(); // the heirs have
+    }
+    REQUIRE(expected == 17);
 }
 
 TEST_CASE("a fold gives what the loop gives, whatever the operation", "[pool][reduce]") {

@@ -64,13 +64,20 @@ namespace detail {
 /// 0: nobody has counted yet. No lock around it: a fork() in the middle hurts nobody.
 inline constinit std::atomic<unsigned> cpus_to_spin_on{0};
 
-/// Whether another core could be doing what a spinner waits for. Where this process itself may run doesn't matter: the other one
-/// may be elsewhere, or on the same core, and then it is its turn at the next yield.
-inline bool spinning_pays() {
-    unsigned cpus = cpus_to_spin_on.load(std::memory_order_relaxed);
-    if (cpus == 0) cpus_to_spin_on.store(cpus = std::min(cpu_count(), cpu_quota()), std::memory_order_relaxed);
-    return cpus > 1;
+} // namespace detail
+
+/// How many can look out for something at once, without being in each other's way. Where this process itself may run doesn't matter.
+inline unsigned most_spinners() {
+    unsigned cpus = detail::cpus_to_spin_on.load(std::memory_order_relaxed);
+    if (cpus == 0) detail::cpus_to_spin_on.store(cpus = std::min(cpu_count(), cpu_quota()), std::memory_order_relaxed);
+    return cpus;
 }
+
+namespace detail {
+
+/// Whether another core could be doing what a spinner waits for: the other one may be elsewhere, or on the same core, and then it is
+/// its turn at the next yield.
+inline bool spinning_pays() { return most_spinners() > 1; }
 
 } // namespace detail
 

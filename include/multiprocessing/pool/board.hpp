@@ -11,6 +11,7 @@
 
 #include <multiprocessing/config.hpp>
 #include <multiprocessing/memory/handle.hpp>
+#include <multiprocessing/os/futex.hpp>
 
 namespace multiprocessing::pool {
 
@@ -180,6 +181,13 @@ public:
         for (unsigned i = 0; i < (workers_ + 63) / 64; ++i)
             if (asleep_[i].load() != 0) return os::wake_one(head_->news);
     }
+    /// Whether a job of any party has something that nobody has claimed.
+    [[nodiscard]] bool anything_to_claim() const noexcept;
+    /// For who was woken, and found nothing that is his: one who sleeps was woken in place of another, since a wake-up doesn't ask for
+    /// whom it is.
+    void pass_on() noexcept {
+        if (anything_to_claim()) wake_workers();
+    }
     /// A worker that isn't there any more, or not yet.
     void clear_station(unsigned w) noexcept;
 
@@ -207,7 +215,8 @@ public:
 
     /// A number that changes whenever there may be something new to do.
     [[nodiscard]] std::uint32_t news() const noexcept { return head_->news.load(std::memory_order_acquire); }
-    /// Waits until the news differ. True if it slept, and just before that it calls about_to_sleep().
+    /// Waits until the news differ. True if it slept, and just before that it calls about_to_sleep(). More workers than there are
+    /// processors would look out for news in each other's way: the rest sleep at once.
     template <typename F>
     bool await_news(unsigned w, std::uint32_t seen, F about_to_sleep) noexcept;
     bool await_news(unsigned w, std::uint32_t seen) noexcept {
@@ -330,6 +339,15 @@ inline void board::grow(unsigned j, std::uint32_t items, bool wake) noexcept {
 inline void board::wake_workers() noexcept {
     for (unsigned i = 0; i < (workers_ + 63) / 64; ++i)
         if (asleep_[i].load() != 0) return os::wake_all(head_->news);
+}
+
+inline bool board::anything_to_claim() const noexcept {
+    for (unsigned p = 0; p < max_parties; ++p)
+        for (std::uint64_t open = open_jobs(p); open != 0; open &= open - 1) {
+            const job& each = jobs_[std::countr_zero(open)];
+            if (decode(each.claim.load(std::memory_order_acquire)).next < each.grains.load(std::memory_order_relaxed)) return true;
+        }
+    return false;
 }
 
 inline void board::shut(unsigned j) noexcept {
@@ -470,7 +488,8 @@ inline void board::dismiss(unsigned of) noexcept {
 
 template <typename F>
 bool board::await_news(unsigned w, std::uint32_t seen, F about_to_sleep) noexcept {
-    if (os::spin_for([&] { return news() != seen; })) return false;
+    if (news() != seen) return false;
+    if (w < 2 * os::most_spinners() && os::spin_for([&] { return news() != seen; })) return false;
     about_to_sleep();
     asleep_[w / 64].fetch_or(bit(w));
     MULTIPROCESSING_STEP(worker_announced);

@@ -92,7 +92,8 @@ inline int work(duty mine, os::doorbell& bell) {
                 if (all.owner_sleeps()) bell.ring();
                 while (here.relieved.load() == 0 && !all.dismissed(mine.party)) {
                     const std::uint32_t before = all.news();
-                    if (here.relieved.load() == 0 && !all.dismissed(mine.party)) all.await_news(mine.w, before);
+                    if (here.relieved.load() != 0 || all.dismissed(mine.party)) break;
+                    if (all.await_news(mine.w, before)) all.pass_on();
                 }
                 return 0;
             }
@@ -103,9 +104,8 @@ inline int work(duty mine, os::doorbell& bell) {
         }
         if (worked) continue;
         if (all.dismissed(mine.party)) return 0;
-        // Who was woken and found nothing has taken another's place: that one is woken now, if there is work that this one
-        // doesn't see, for it is of another party.
-        if (std::exchange(woken, all.await_news(mine.w, seen, look_at_memory)) && mine.party != 0) all.wake_workers();
+        if (woken) all.pass_on(); // what there is may be another party's
+        woken = all.await_news(mine.w, seen, look_at_memory);
         clock = now();
     }
 }

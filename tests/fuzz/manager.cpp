@@ -7,6 +7,7 @@
 #include <multiprocessing/manager/registry.hpp>
 #include <multiprocessing/manager/server_core.hpp>
 #include <multiprocessing/manager/server_sockets.hpp>
+#include <multiprocessing/manager/transport_network.hpp>
 
 #include <cstddef>
 #include <cstdint>

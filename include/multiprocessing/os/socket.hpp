@@ -108,7 +108,8 @@ inline void wait_for_any(std::span<watched> all, const deadline& until);
 
 /// A directory that this user alone can enter, under $TMPDIR or /tmp, for a socket's name.
 ///
-/// - When a process dies: the directory stays, and nothing locks it any more but forked children that have it too. Whoever makes the
+/// - When a process dies: the directory stays, and nothing locks it any more but forked children that have it too. If the socket is in
+///   it, whoever makes the
 ///   next one in the same place removes it, with the socket's name in it.
 class private_directory {
 public:
@@ -398,8 +399,9 @@ inline void private_directory::remove_what_the_dead_left(const std::string& unde
         struct stat found {};
         if (!left || ::fstat(left.get(), &found) == -1 || found.st_uid != ::geteuid() || (found.st_mode & 0777) != 0700) continue;
         if (::flock(left.get(), LOCK_EX | LOCK_NB) == -1) continue; // its maker lives
-        if (::fstatat(left.get(), socket_name, &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(found.st_mode))
-            ::unlinkat(left.get(), socket_name, 0);
+        // Without a socket of that name it may be anybody's who chose such a name.
+        if (::fstatat(left.get(), socket_name, &found, AT_SYMLINK_NOFOLLOW) == -1 || !S_ISSOCK(found.st_mode)) continue;
+        ::unlinkat(left.get(), socket_name, 0);
         ::unlinkat(::dirfd(all.get()), each->d_name, AT_REMOVEDIR); // if there is nothing else in it
     }
 }

@@ -109,7 +109,10 @@ TEST_CASE("a private directory of somebody who was killed goes when the next one
     ::waitpid(child, nullptr, 0);
     REQUIRE(path.size() > 9);
     REQUIRE(::access((path + "/listener").c_str(), F_OK) == 0);
+    std::string of_another = path.substr(0, path.size() - 6) + "XXXXXX";
+    REQUIRE(::mkdtemp(of_another.data()) != nullptr);
     const os::private_directory next;
+    CHECK(::rmdir(of_another.c_str()) == 0); // it was still there
     REQUIRE(::access(path.c_str(), F_OK) == -1);
     REQUIRE(::access(living.path().c_str(), F_OK) == 0);
     REQUIRE(::access(next.path().c_str(), F_OK) == 0);

@@ -109,8 +109,7 @@ inline void wait_for_any(std::span<watched> all, const deadline& until);
 /// A directory that this user alone can enter, under $TMPDIR or /tmp, for a socket's name.
 ///
 /// - When a process dies: the directory stays, and nothing locks it any more but forked children that have it too. If the socket is in
-///   it, whoever makes the
-///   next one in the same place removes it, with the socket's name in it.
+///   it, whoever makes the next one in the same place removes both.
 class private_directory {
 public:
     /// What the socket is to be called.
